@@ -1,0 +1,280 @@
+"Each call, each refusal, hostile pictures: what a client sees"
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+from tiny import noise, picture, write_settings
+
+from clothing_classifier.api import create_app
+from clothing_classifier.links import LinkError
+from clothing_classifier.settings import load_settings
+
+UPLOADS = Path(__file__).resolve().parents[2] / 'shared' / 'data' / 'uploads'
+
+
+def client(folder, **changes):
+    "A client of an application with these settings"
+    return TestClient(create_app(load_settings(write_settings(folder, **changes))))
+
+
+@pytest.fixture(scope='module')
+def api(tmp_path_factory):
+    d = tmp_path_factory.mktemp('api')
+    return client(d, feedback_store='folder', feedback_folder=d / 'feedback')
+
+
+def send(api, data=b'', kind='image/jpeg', **kw):
+    return api.post('/v1/predict', content=data, headers={'Content-Type': kind, **kw})
+
+
+def is_problem(r, status):
+    assert r.status_code == status, r.text
+    assert r.headers['content-type'] == 'application/problem+json'
+    o = r.json()
+    assert o['status'] == status and len(o['detail']) > 10 and o['request_id'] == r.headers['x-request-id'] and o['title'] and o['type']
+    return o['detail']
+
+
+def test_bytes_of_one_picture(api):
+    (o,) = send(api, picture('blue')).json()['results']
+    assert o['answer'] == 'jeans' and o['known'] and sum(o['probabilities'].values()) == pytest.approx(1) and o['error'] is None
+
+
+def test_forms_with_one_and_with_many(api):
+    r = api.post('/v1/predict', files=dict(photo=('a.jpg', picture('red'))))
+    assert [(o['file'], o['answer']) for o in r.json()['results']] == [('a.jpg', 'socks')]
+    many = [('files', (f'{i}.jpg', picture('red' if i % 2 else 'blue'))) for i in range(15)] + [('files', ('bad.jpg', b'no picture'))]
+    o = api.post('/v1/predict', files=many).json()['results']
+    assert [p['answer'] for p in o] == ['jeans', 'socks'] * 7 + ['jeans', None] and 'not a picture' in o[-1]['error']
+
+
+def test_unknown_is_said(api):
+    (o,) = send(api, picture('gray')).json()['results']
+    assert (o['answer'], o['known'], o['category'] in ('jeans', 'socks')) == ('unknown', False, True)
+
+
+def test_categories_and_card(api):
+    assert api.get('/v1/categories').json() == dict(categories=['jeans', 'socks'], unknown='unknown')
+    o = api.get('/v1/model').json()
+    assert len(o['sha256']) == 64 and o['learner_sha256'] == '0' * 64 and o['labels'] == ['jeans', 'socks'] and o['bytes'] > 0
+
+
+def test_page_health_and_metrics(api):
+    r = api.get('/')
+    assert 'drop' in r.text and "default-src 'none'" in r.headers['content-security-policy'] and 'http://' not in r.text
+    assert api.get('/healthz').json() == dict(status='alive') and api.get('/readyz').json() == dict(status='ready')
+    send(api, picture())
+    text = api.get('/metrics').text
+    assert (
+        'clothing_classifier_requests_total{method="POST",route="/v1/predict",status="200"}' in text
+        and 'clothing_classifier_answers_total{answer="jeans"}' in text
+    )
+    assert 'process_resident_memory_bytes' in text and 'clothing_classifier_request_seconds_bucket' in text
+
+
+def test_unknown_paths_do_not_fill_the_metrics(api):
+    for i in range(20):
+        api.get(f'/wp-admin/{i}')
+    text = api.get('/metrics').text
+    assert 'wp-admin' not in text and 'route="other"' in text
+
+
+@pytest.mark.parametrize(
+    'kind,data,status,says',
+    [
+        ('text/plain', b'hello', 415, 'multipart'),
+        ('', picture(), 415, 'multipart'),
+        ('application/x-www-form-urlencoded', b'a=b', 415, 'multipart'),
+        ('image/jpeg', b'', 422, 'empty'),
+        ('image/jpeg', b'<svg xmlns="http://www.w3.org/2000/svg"/>', 422, 'not a picture'),
+        ('image/png', noise(50)[:3000], 422, 'damaged'),
+        ('application/json', b'{"url": ', 400, 'not JSON'),
+        ('application/json', b'\xff\xfe', 400, 'not JSON'),
+        ('application/json', b'[' * 100_000, 400, 'not JSON'),
+        ('application/json', b'[]', 422, 'url'),
+        ('application/json', b'{"url": 1}', 422, 'url'),
+        ('application/json', b'{"url": "http://127.0.0.1/"}', 422, 'public'),
+        ('application/json', b'{"url": "file:///etc/passwd"}', 422, 'https://'),
+        ('multipart/form-data', b'hello', 400, 'form'),
+        ('multipart/form-data; boundary=x', b'hello', 400, 'form'),
+        ('multipart/form-data; boundary=x', b'--x\r\nContent-Disposition: nonsense\r\n\r\n1\r\n--x--', 400, 'form'),
+        ('multipart/form-data; boundary=x', b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--x--\r\n', 422, 'no file'),
+    ],
+)
+def test_refusals(api, kind, data, status, says):
+    assert says in is_problem(send(api, data, kind), status)
+
+
+def test_too_many_files(api):
+    assert '16' in is_problem(api.post('/v1/predict', files=[('files', picture())] * 17), 400)
+
+
+def test_no_such_path(api):
+    is_problem(api.get('/v2/predict'), 404)
+
+
+def test_wrong_method(api):
+    is_problem(api.put('/v1/predict'), 405)
+
+
+@pytest.mark.parametrize('given,kept', [('abc-1.2:3', True), ('a' * 65, False), ('a\tb', False), ('<script>', False), ('', False)])
+def test_request_id(api, given, kept):
+    got = api.get('/healthz', headers={'X-Request-ID': given}).headers['x-request-id']
+    assert (got == given) == kept and len(got) > 4
+
+
+def test_feedback_is_kept_without_metadata(api, tmp_path):
+    exif = Image.Exif()
+    exif[0x010E] = 'at home'
+    r = api.post('/v1/feedback', files=dict(file=('me.jpg', picture('red', exif=exif))), data=dict(category='jeans', answer='socks'))
+    assert r.status_code == 201
+    (kept,) = (api.app.state.house.settings.feedback.folder).glob('*/*.jpg')
+    assert (kept.parent.name, kept.stem) == ('jeans', r.json()['id']) and b'at home' not in kept.read_bytes()
+
+
+@pytest.mark.parametrize(
+    'form,status',
+    [
+        (dict(data=dict(category='hats'), files=dict(file=picture())), 422),
+        (dict(data=dict(category='../jeans'), files=dict(file=picture())), 422),
+        (dict(data=dict(category='jeans'), files=dict(file=b'no picture')), 422),
+        (dict(data=dict(category='jeans'), files=dict(other=picture())), 422),
+        (dict(data=dict(category='jeans')), 415),
+        (dict(json={}), 415),
+        (dict(files=dict(file=picture())), 422),
+        (dict(files=dict(file=picture(), category=picture())), 400),
+    ],
+)
+def test_feedback_refusals(api, form, status):
+    is_problem(api.post('/v1/feedback', **form), status)
+
+
+def test_feedback_is_off_by_default(tmp_path):
+    assert 'not turned' in is_problem(client(tmp_path).post('/v1/feedback', data=dict(category='jeans'), files=dict(file=picture())), 403)
+
+
+def test_token(tmp_path, monkeypatch):
+    monkeypatch.setenv('CLOTHING_CLASSIFIER_TOKEN', 'open sesame')
+    api = client(tmp_path)
+    for headers in ({}, {'Authorization': 'Bearer wrong'}, {'Authorization': 'Basic b3BlbiBzZXNhbWU='}, {'Authorization': b'Bearer \xff'}):
+        for method, path in (('GET', '/v1/categories'), ('GET', '/v1/model'), ('GET', '/metrics'), ('POST', '/v1/predict'), ('POST', '/v1/feedback')):
+            r = api.request(method, path, headers=headers)
+            is_problem(r, 401)
+            assert r.headers['www-authenticate'] == 'Bearer'
+    assert api.get('/v1/categories', headers={'Authorization': 'Bearer open sesame'}).status_code == 200
+    assert api.get('/healthz').status_code == api.get('/readyz').status_code == api.get('/').status_code == 200
+
+
+def test_rate(tmp_path):
+    api = client(tmp_path, api_rate=3)
+    assert [api.get('/v1/categories').status_code for _ in range(4)] == [200] * 3 + [429]
+    r = api.get('/v1/categories')
+    is_problem(r, 429)
+    assert 1 <= int(r.headers['retry-after']) <= 61
+    assert api.get('/healthz').status_code == 200
+
+
+def test_cors(tmp_path):
+    ask = dict(headers={'Origin': 'https://shop.example', 'Access-Control-Request-Method': 'POST'})
+    assert 'access-control-allow-origin' not in client(tmp_path).options('/v1/predict', **ask).headers
+    api = client(tmp_path, api_cors='https://other.example, https://shop.example')
+    assert api.options('/v1/predict', **ask).headers['access-control-allow-origin'] == 'https://shop.example'
+    assert 'access-control-allow-origin' not in api.get('/v1/categories', headers={'Origin': 'https://evil.example'}).headers
+
+
+def test_too_large_by_its_header_and_by_its_bytes(tmp_path):
+    api = client(tmp_path, serve_max_upload_mb=1)
+    assert '1 MB' in is_problem(send(api, bytes(1_000_001)), 413)
+    assert '1 MB' in is_problem(api.post('/v1/predict', content=(bytes(100_000) for _ in range(20)), headers={'Content-Type': 'image/jpeg'}), 413)
+    assert '1 MB' in is_problem(api.post('/v1/predict', files=dict(a=bytes(2_000_000))), 413)
+
+
+def test_a_full_house_says_when_to_come_back(tmp_path):
+    api = client(tmp_path, api_requests=1)
+    with api.app.state.house.door.place(10):
+        r = send(api, picture())
+        is_problem(r, 503)
+        assert int(r.headers['retry-after']) >= 1
+        is_problem(api.get('/readyz'), 503)
+    assert send(api, picture()).status_code == api.get('/readyz').status_code == 200
+
+
+def test_a_failure_of_ours_has_no_details(api, monkeypatch):
+    def fail(*args):
+        raise RuntimeError('secret')
+
+    monkeypatch.setattr(api.app.state.house.desk, '_one', fail)
+    assert 'secret' not in is_problem(send(api, picture()), 500)
+    assert api.app.state.house.door.inside == 0
+
+
+def test_link(api, monkeypatch):
+    async def get(url):
+        if 'gone' in url:
+            raise LinkError('The server behind this link answered 404 instead of a picture. Check the link.')
+        return picture('red')
+
+    monkeypatch.setattr(api.app.state.house.links, 'get', get)
+    (o,) = api.post('/v1/predict', json=dict(url='https://shop.example/a.jpg')).json()['results']
+    assert (o['file'], o['answer']) == ('https://shop.example/a.jpg', 'socks')
+    assert '404' in is_problem(api.post('/v1/predict', json=dict(url='https://shop.example/gone.jpg')), 422)
+
+
+def test_links_can_be_turned_off(tmp_path):
+    is_problem(client(tmp_path, links_follow='no').post('/v1/predict', json=dict(url='https://shop.example/a.jpg')), 403)
+
+
+def claims(width, height):
+    "A GIF of a few bytes that claims a size"
+    return (
+        b'GIF89a'
+        + width.to_bytes(2, 'little')
+        + height.to_bytes(2, 'little')
+        + b'\xf0\0\0'
+        + bytes(6)
+        + b',\0\0\0\0'
+        + width.to_bytes(2, 'little')
+        + height.to_bytes(2, 'little')
+        + b'\0\x02\x02D\x01\0;'
+    )
+
+
+@pytest.mark.parametrize(
+    'data',
+    [
+        claims(65000, 65000),
+        claims(13000, 13000),
+        noise(100)[:-400],
+        b'\xff\xd8\xff' + bytes(100_000),
+        bytes(1000),
+        b'%PDF-1.7',
+        b'PK\x03\x04' + bytes(50),
+        b'<html>',
+    ],
+)
+def test_hostile_pictures_of_our_own(api, data):
+    is_problem(send(api, data), 422)
+
+
+@pytest.mark.skipif(not UPLOADS.is_dir(), reason='needs the uploads in ../shared/data')
+def test_hostile_uploads(api):
+    "Every file of the index: an answer or a sentence, never a failure"
+    rows, got = list(csv.DictReader((UPLOADS / 'index.csv').read_text().splitlines())), {}
+    for r in rows:
+        f = UPLOADS / r[next(iter(r))]
+        o = api.post('/v1/predict', files=dict(file=(f.name, f.read_bytes())))
+        got.setdefault(o.status_code, []).append(f.name)
+        if o.status_code != 200:
+            is_problem(o, 422)
+    assert set(got) == {200, 422} and sum(map(len, got.values())) == len(rows)
+    print({k: len(v) for k, v in got.items()})
+
+
+def test_names_are_echoed_as_data(api):
+    name = '"><script>alert(1)</script>\u202e.jpg'
+    r = api.post('/v1/predict', files=dict(file=(name, io.BytesIO(picture()))))
+    assert r.headers['content-type'] == 'application/json'

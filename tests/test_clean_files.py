@@ -1,0 +1,113 @@
+"""What cleaning moved stays where it was moved, and what people move themselves is respected"""
+import pytest
+
+pytest.importorskip('fastai')
+
+import pandas as pd
+
+from clothing_classifier.clean import Cleaner, CleanError, Journal, Marks, apply, undo
+from clothing_classifier.collect import import_folder
+from clothing_classifier.dataset import adopt, pictures
+from clothing_classifier.examples import draw_folder
+from clothing_classifier.settings import load_settings
+
+
+@pytest.fixture(scope='module')
+def drawn(tmp_path_factory): return draw_folder(tmp_path_factory.mktemp('drawn')/'drawn', load_settings().categories, n=22, size=96)
+
+
+@pytest.fixture
+def settings(tmp_path, drawn):
+    s = load_settings(data_path=tmp_path/'data')
+    import_folder(drawn, s)
+    return s
+
+
+def of(settings, category): return pictures(settings).query('category == @category and split == "train"').sha1.tolist()
+
+
+def test_moved_and_rejected_pictures_do_not_come_back(settings, drawn):
+    a, b, *_ = of(settings, 'socks')
+    n, splits = len(pictures(settings)), pictures(settings).set_index('sha1').split
+    apply({a: 'jeans', b: 'rejected/by-hand'}, settings)
+    import_folder(drawn, settings)
+    assert adopt(settings) == []
+    df = pictures(settings).set_index('sha1')
+    assert df.category[a] == 'jeans' and b not in df.index and len(df) == n-1
+    assert (df.split == splits[df.index]).all()
+
+
+def test_undo_restores_step_by_step(settings):
+    before = pictures(settings)
+    a, b, c, *_ = of(settings, 'shoes')
+    apply({a: 'jeans'}, settings)
+    apply({a: 'socks', b: 'rejected/out-of-scope'}, settings)
+    apply({c: 'rejected/by-hand'}, settings)
+    assert [m.sha1 for m in undo(settings)] == [c]
+    assert pictures(settings).set_index('sha1').category[a] == 'socks'
+    assert len(undo(settings, everything=True)) == 3
+    assert undo(settings) == []
+    pd.testing.assert_frame_equal(pictures(settings), before)
+
+
+def test_a_picture_that_a_person_moved_since_is_left_there(settings):
+    a = of(settings, 'socks')[0]
+    apply({a: 'jeans'}, settings)
+    images = settings.data.path/'images'
+    (images/'jeans'/f'{a}.jpg').rename(images/'shoes'/f'{a}.jpg')
+    Journal(settings.data.path).finish()
+    undo(settings)
+    assert (images/'shoes'/f'{a}.jpg').exists() and not (images/'socks'/f'{a}.jpg').exists()
+    assert undo(settings) == []
+
+
+def test_another_file_is_never_overwritten(settings):
+    a = of(settings, 'socks')[0]
+    to = settings.data.path/'images/jeans'/f'{a}.jpg'
+    to.write_bytes(b'something else')
+    with pytest.raises(CleanError, match='is there already'): apply({a: 'jeans'}, settings)
+    assert to.read_bytes() == b'something else' and (settings.data.path/'images/socks'/f'{a}.jpg').exists()
+
+
+@pytest.mark.parametrize('to', ['../x', 'rejected/../../x', 'rejected/', 'hats', '/tmp'])
+def test_only_known_places(settings, to):
+    a = of(settings, 'socks')[0]
+    with pytest.raises(CleanError, match='neither a category'): apply({a: to}, settings)
+    with pytest.raises(CleanError, match='neither a category'): Marks(settings).change({a: to})
+
+
+def table(settings):
+    df = pictures(settings)
+    return df[['path', 'category', 'split', 'sha1']].assign(suggestion='jeans', score=.95, kind='category', reason='drawn so')
+
+
+def test_marks_survive_another_window(settings):
+    "Two cleaners over one folder: neither loses the other's marks"
+    a, b, *_ = of(settings, 'socks')
+    one, two = Cleaner(settings, table(settings)), Cleaner(settings, table(settings))
+    one.do('mark', sha1=a, to='jeans')
+    two.do('mark', sha1=b, to='rejected/by-hand')
+    assert one.decisions() == two.decisions() == {a: 'jeans', b: 'rejected/by-hand'}
+
+
+def test_accept_spares_what_has_a_mark(settings):
+    c = Cleaner(settings, table(settings))
+    a = c.listed[0]
+    c.do('mark', sha1=a, to='rejected/by-hand')
+    c.do('accept', above=96)
+    assert c.decisions() == {a: 'rejected/by-hand'}
+    c.do('accept', above=90)
+    assert len(c.decisions()) == len(c.listed) and c.decisions()[a] == 'rejected/by-hand'
+
+
+def test_five_thousand_pictures_stay_light(settings):
+    "One page of thumbnails is sent, however long the list is"
+    o = pd.concat([table(settings)]*60, ignore_index=True)
+    o['sha1'] = [f'{i:040x}' for i in range(len(o))]
+    c = Cleaner(settings, table(settings))
+    c.table = o[:5000]
+    c.relist()
+    c.send_page()
+    c.draw()
+    assert len(c.listed) > 4000 and len(c.page.cards) == 24 and c.page.state['pages'] == -(-len(c.listed)//24)
+    assert sum(len(x['src']) for x in c.page.cards) < 500_000

@@ -1,0 +1,180 @@
+"""The cleaning page in a real browser: marks survive everything, apply moves files, undo brings them back, on a phone as on a desk"""
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip('fastai')
+pytest.importorskip('playwright')
+
+from playwright import sync_api
+
+from clothing_classifier.collect import import_folder  # noqa: E402
+from clothing_classifier.examples import draw_folder  # noqa: E402
+from clothing_classifier.settings import load_settings  # noqa: E402
+
+chromium = '/usr/bin/chromium'
+pytestmark = pytest.mark.skipif(not Path(chromium).exists(), reason=f'needs {chromium}')
+ROOT = Path(__file__).parent.parent
+WAIT = int(os.environ.get('PAGE_TIMEOUT_S', '120'))*1000 # Milliseconds
+
+
+@pytest.fixture(scope='module')
+def settings(tmp_path_factory):
+    "Three drawn categories; four pairs of jeans lie among the socks"
+    root = tmp_path_factory.mktemp('clean')
+    size = load_settings(ROOT/'settings.ini').train.size
+    text = (ROOT/'settings.ini').read_text()
+    text = text[text.index('[data]'):].replace(f'\nsize = {size}\n', '\nsize = 64\n')
+    text = text.replace('arch = resnet34', 'arch = resnet18').replace('weights = imagenet', 'weights = none')
+    (root/'settings.ini').write_text('[categories]\njeans = jeans\nsocks = socks\nshoes = shoes\n[labels]\n' + text)
+    draw_folder(root/'drawn', ['jeans', 'socks', 'shoes'], n=26, size=96)
+    for i in range(4): (root/f'drawn/jeans/{i:04}.jpg').rename(root/f'drawn/socks/wrong{i}.jpg')
+    s = load_settings(root/'settings.ini')
+    import_folder(root/'drawn', s)
+    return s
+
+
+@pytest.fixture(scope='module')
+def url(settings, tmp_path_factory):
+    "Voila with the project's own notebook over these pictures"
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        port = s.getsockname()[1]
+    env = os.environ | {'CLOTHING_CLASSIFIER_SETTINGS': str(settings.file), 'PYTHONPATH': str(ROOT)}
+    with open(tmp_path_factory.mktemp('voila')/'log', 'wb') as log:
+        p = subprocess.Popen([sys.executable, '-m', 'voila', str(ROOT/'nbs/clean.ipynb'), f'--port={port}', '--no-browser'], env=env, stdout=log, stderr=log)
+    try:
+        for _ in range(WAIT//500):
+            try:
+                urllib.request.urlopen(f'http://127.0.0.1:{port}/voila/static/favicon.ico', timeout=5)
+                break
+            except urllib.error.HTTPError: break
+            except OSError: time.sleep(.5)
+        yield f'http://127.0.0.1:{port}/'
+    finally:
+        p.terminate()
+        p.wait(30)
+
+
+@pytest.fixture(scope='module')
+def browser():
+    with sync_api.sync_playwright() as p:
+        b = p.chromium.launch(executable_path=chromium, args=['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'])
+        yield b
+        b.close()
+
+
+def opened(browser, url, width, height=900, **kw):
+    "The page, ranked"
+    page = browser.new_page(viewport={'width': width, 'height': height}, **kw)
+    page.set_default_timeout(WAIT)
+    page.goto(url)
+    page.wait_for_selector('.cl[aria-busy=false] [data-counts]')
+    return page
+
+
+def photograph(page, name):
+    "Keep a picture of the page, if somebody asked for it"
+    if to := os.environ.get('SCREENSHOTS'): page.screenshot(path=Path(to)/f'{name}.png')
+
+
+def choose(page, name, value):
+    "Choose in one of the selects, and wait until its list is there"
+    page.select_option(f'[data-pick={name}]', value)
+    page.wait_for_function('([n, v]) => document.querySelector(`[data-pick=${n}]`).value === v', arg=[name, value])
+    if name == 'category' and value: page.wait_for_function('v => [...document.querySelectorAll(".cl-card")].every(o => o.dataset.category === v)', arg=value)
+
+
+def marks(page):
+    "SHA-1 -> mark of the cards in sight"
+    cards = '[...document.querySelectorAll(".cl-card")].filter(o => o.dataset.mark)'
+    return page.evaluate(f'Object.fromEntries({cards}.map(o => [o.dataset.sha1, o.dataset.mark]))')
+
+
+def places(settings): return {p.stem: p.parent.name for d in ('images', 'rejected') for p in (settings.data.path/d).rglob('*.jpg')}
+
+
+def marked(page, n): page.wait_for_function('n => document.querySelector("[data-counts]")?.textContent.startsWith(`${n} marked`)', arg=n)
+
+
+@pytest.mark.parametrize('width', [1280, 390])
+def test_mark_leave_return_reload_apply_undo(settings, url, browser, width):
+    start = places(settings)
+    page = opened(browser, url, width)
+    photograph(page, f'suspects-{width}')
+    choose(page, 'show', 'all')
+    choose(page, 'category', 'socks')
+    cards = page.locator('.cl-card')
+    a, b, c = [cards.nth(i).get_attribute('data-sha1') for i in range(3)]
+    def one(sha1): return page.locator(f'[data-sha1="{sha1}"]')
+    one(a).focus()
+    page.keyboard.press('1') # The first category: jeans
+    marked(page, 1)
+    assert page.evaluate('document.activeElement.dataset.sha1') == b, 'a key marks and goes on'
+    one(b).locator('[data-act=reject]').click()
+    marked(page, 2)
+    if one(c).get_attribute('data-suggestion') == 'shoes': one(c).locator('[data-act=move]').click()
+    else: one(c).locator('select').select_option('shoes')
+    marked(page, 3)
+    want = {a: 'jeans', b: 'rejected/by-hand', c: 'shoes'}
+    assert marks(page) == want
+
+    choose(page, 'category', 'shoes')
+    assert marks(page) == {}
+    choose(page, 'category', 'socks')
+    assert marks(page) == want, 'another view and back'
+    photograph(page, f'marked-{width}')
+    page.close()
+    page = opened(browser, url, width)
+    choose(page, 'show', 'marked')
+    page.wait_for_function('document.querySelectorAll(".cl-card").length === 3')
+    assert marks(page) == want, 'a closed browser'
+
+    page.click('[data-do=ask]')
+    page.wait_for_selector('.cl-plan li')
+    lines = sorted(page.locator('.cl-plan li').all_inner_texts())
+    assert lines == [f'1 picture from images/socks to {o}' for o in ('images/jeans', 'images/shoes', 'rejected/by-hand')]
+    photograph(page, f'plan-{width}')
+    assert places(settings) == start, 'asking moves nothing'
+    page.click('[data-do=apply]')
+    page.wait_for_selector('[data-message]')
+    assert page.inner_text('[data-message]') == '3 pictures moved.'
+    assert places(settings) == start | {a: 'jeans', b: 'by-hand', c: 'shoes'}
+    page.click('[data-do=undo]')
+    marked(page, 3)
+    assert places(settings) == start
+    for sha1 in want: one(sha1).locator('button[aria-pressed=true], select').first.wait_for()
+    assert marks(page) == want, 'undo brings the marks back'
+    for sha1 in want:
+        one(sha1).focus()
+        page.keyboard.press('u')
+    marked(page, 0)
+    assert page.evaluate('document.documentElement.scrollWidth') <= width, 'nothing is wider than the page'
+    page.close()
+
+
+def test_accept_all_above(settings, url, browser):
+    "All suggestions at once, and back"
+    start = places(settings)
+    page = opened(browser, url, 1280, color_scheme='dark')
+    photograph(page, 'dark-1280')
+    page.fill('.cl-tools input', '1')
+    page.click('[data-do=accept]')
+    page.wait_for_selector('[data-message]')
+    n = int(page.inner_text('[data-message]').split()[0])
+    assert n > 0
+    marked(page, n)
+    page.click('[data-do=ask]')
+    page.click('[data-do=apply]')
+    page.wait_for_function('document.querySelector("[data-message]")?.textContent.includes("moved.")')
+    assert sum(places(settings)[k] != v for k, v in start.items()) == n
+    page.click('[data-do=undo_all]')
+    marked(page, n)
+    assert places(settings) == start
+    page.close()

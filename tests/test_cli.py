@@ -1,0 +1,232 @@
+"The command as people and scripts use it: what it prints where, what it exits with, what it does after a stop"
+
+import contextlib
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tiny import ROOT, command, picture, write_settings
+from typer.testing import CliRunner
+
+from clothing_classifier.cli import app
+from clothing_classifier.examples import draw_folder
+
+
+@pytest.fixture(scope='module')
+def place(tmp_path_factory):
+    "A folder with settings, a network and six pictures"
+    d = tmp_path_factory.mktemp('cli')
+    write_settings(d)
+    for c, color in dict(jeans='blue', socks='red').items():
+        (d / 'pics' / c).mkdir(parents=True)
+        for i in range(3):
+            (d / 'pics' / c / f'{i}.jpg').write_bytes(picture(color))
+    (d / 'pics' / 'notes.txt').write_text('no picture')
+    return d
+
+
+@pytest.fixture
+def call(place, monkeypatch):
+    "Run the command in this process: exit code, standard output, standard error"
+
+    def f(*args, cwd=place, stdin=None):
+        monkeypatch.chdir(cwd)
+        r = CliRunner().invoke(app, list(map(str, args)), input=stdin)
+        return r.exit_code, r.stdout, r.stderr
+
+    return f
+
+
+def test_a_file_a_folder_a_pattern_and_standard_input(call):
+    code, out, err = call('predict', 'pics/jeans/0.jpg', 'pics', 'pics/socks/*.jpg', '-', stdin=picture('red'))
+    lines = out.splitlines()
+    assert code == 0 and not err
+    assert re.fullmatch(r'jeans 0\.\d{3} pics/jeans/0\.jpg|jeans 1\.000 pics/jeans/0\.jpg', lines[0])
+    assert [o.split()[0] for o in lines] == ['jeans'] * 4 + ['socks'] * 7 and lines[-1].endswith(' -')
+
+
+def test_json_and_csv(call):
+    _, out, _ = call('predict', 'pics/jeans/0.jpg', 'gone.jpg', '--json')
+    good, bad = map(json.loads, out.splitlines())
+    assert good['file'] == 'pics/jeans/0.jpg' and good['answer'] == 'jeans' and good['known'] and set(good['probabilities']) == {'jeans', 'socks'}
+    assert bad['answer'] == '' and 'cannot be read' in bad['error']
+    _, out, _ = call('predict', 'pics/jeans', '--csv')
+    rows = list(csv.DictReader(out.splitlines()))
+    assert [r['answer'] for r in rows] == ['jeans'] * 3 and float(rows[0]['jeans']) > float(rows[0]['socks'])
+
+
+@pytest.mark.parametrize(
+    'args,code,says',
+    [
+        (['predict', 'pics/jeans/0.jpg', 'gone.jpg'], 1, 'gone.jpg: cannot be read'),
+        (['predict', 'pics/notes.txt'], 1, 'not a picture'),
+        (['predict', 'http://127.0.0.1/a.jpg'], 1, 'public'),
+        (['predict', 'https://shop.example/a.jpg', '--links-follow', 'no'], 1, 'not followed'),
+        (['predict', 'pics', '--model', 'gone.onnx'], 2, 'no such file'),
+        (['predict', 'pics', '--resume'], 2, '--out'),
+        (['predict', 'pics', '--out', 'a.txt'], 2, '.csv'),
+        (['predict', 'pics', '--settings', 'gone.ini'], 2, 'gone.ini'),
+        (['predict', 'pics', '--max-megapixels', '1000'], 2, 'out of range'),
+        (['predict', 'pics', '--threads', 'two'], 2, 'valid int'),
+        (['predict'], 2, 'pictures'),
+        (['prdict', 'pics'], 2, 'predict'),
+        (['serve', '--api', '--model', 'gone.onnx'], 2, 'no such file'),
+        (['serve', '--port', '70000'], 2, 'out of range'),
+        (['evaluate'], 2, 'clothing-classifier train first'),
+    ],
+)
+def test_mistakes(call, args, code, says):
+    got, out, err = call(*args)
+    said = re.sub(r'[\s│]+', ' ', err).lower() # A terminal's box may break the sentence
+    assert (got, says.lower() in said, 'traceback' in said) == (code, True, False), err
+    assert not out or code == 1
+
+
+def test_debug_shows_the_traceback(place):
+    "As a process, which also shows what the command is like from outside"
+    for debug in ([], ['--debug']):
+        p = command('predict', 'pics', '--model', 'gone.onnx', *debug, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        err = p.communicate(timeout=120)[1].decode()
+        assert p.returncode != 0 and ('Traceback' in err) == bool(debug) and 'there is no such file' in err
+
+
+def test_an_empty_folder_is_no_mistake(call, tmp_path):
+    assert call('predict', tmp_path) == (0, '', '')
+
+
+def test_a_reader_that_leaves_early(place):
+    p = command('predict', *['pics'] * 50, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    p.stdout.readline()
+    p.stdout.close()
+    assert 'Traceback' not in p.stderr.read().decode()
+    p.wait(60)
+
+
+def test_a_stop_and_the_rest(place, call, tmp_path):
+    "Killed in the middle, twice, it ends with every picture once"
+    big, out = draw_folder(tmp_path / 'big', ['jeans', 'socks'], n=10, size=32), tmp_path / 'out.csv'
+    for c in ('jeans', 'socks'):
+        for i in range(1000):
+            os.link(big / c / f'{i % 10:04}.jpg', big / c / f'x{i}.jpg')
+    for sig in (signal.SIGKILL, signal.SIGINT):
+        n = out.read_bytes().count(b'\n') if out.exists() else 0
+        p = command('predict', big, '--out', out, *(['--resume'] if n else []), cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        while p.poll() is None and (not out.exists() or out.read_bytes().count(b'\n') < n + 50):
+            time.sleep(0.01)
+        p.send_signal(sig)
+        assert p.wait(60) in (-sig, 130)
+    n = out.read_bytes().count(b'\n')
+    assert 100 < n < 2021
+    out.write_bytes(out.read_bytes() + b'half a li')
+    assert call('predict', big, '--out', out)[0] == 2
+    code, printed, _ = call('predict', big, '--out', out, '--resume')
+    rows = list(csv.DictReader(out.read_text().splitlines()))
+    assert (code, printed, len(rows), len({r['file'] for r in rows})) == (0, '', 2020, 2020)
+
+
+@pytest.mark.skipif(not os.path.isdir('/proc'), reason='reads memory from /proc')
+def test_many_pictures_do_not_grow_the_memory(place, tmp_path):
+    "Links to one 1,200 x 900 picture: a thousand held together would be 3 GB; PICTURES=10000 takes ten times as many"
+    data = tmp_path / 'one.jpg'
+    data.write_bytes(picture(size=(1200, 900)))
+    folder, n = tmp_path / 'many', int(os.environ.get('PICTURES', 1000))
+    folder.mkdir()
+    for i in range(n):
+        os.link(data, folder / f'{i}.jpg')
+    p = command('predict', folder, '--out', tmp_path / 'o.jsonl', cwd=place)
+    sizes = []
+    while p.poll() is None:
+        with contextlib.suppress(OSError, TypeError): # It may have ended meanwhile
+            sizes.append(int(re.search(r'VmRSS:\s+(\d+)', Path(f'/proc/{p.pid}/status').read_text())[1])/1000)
+        time.sleep(0.1)
+    assert p.returncode == 0 and len((tmp_path / 'o.jsonl').read_text().splitlines()) == n
+    early, late = max(sizes[: len(sizes) // 2]), max(sizes[len(sizes) // 2 :])
+    print(f'{n} pictures: {early:.0f} MB in the first half, {late:.0f} MB in the second')
+    assert late < early + 30 and late < 300
+
+
+def test_the_bar_is_on_standard_error(place, tmp_path):
+    "Under a terminal the bar is drawn on standard error, and standard output stays for answers"
+    code = 'import pty, sys; sys.exit(pty.spawn(sys.argv[1:])>>8)'
+    inner = f"stty cols 80 rows 24; {sys.executable} -c 'from clothing_classifier.cli import main; main()' predict pics > {tmp_path}/out.txt"
+    p = subprocess.run(
+        [sys.executable, '-c', code, 'sh', '-c', inner],
+        cwd=place,
+        capture_output=True,
+        timeout=120,
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+        stdin=subprocess.DEVNULL,
+    )
+    assert b'6/6' in p.stdout and b'\r' in p.stdout, p.stdout
+    assert len((tmp_path / 'out.txt').read_text().splitlines()) == 6
+
+
+def test_doctor(call):
+    code, out, _ = call('doctor')
+    assert code == 0 and 'Python' in out and 'export: tiny.onnx' in out and 'pictures: jeans 0, socks 0' in out and '-> clothing-classifier build' in out
+    rows = json.loads(call('doctor', '--json')[1])
+    assert {o['what'] for o in rows} >= {'Python', 'settings', 'weights', 'pictures', 'export'}
+    assert call('doctor', '--model', 'x')[0] == 2
+
+
+def test_doctor_on_a_sick_machine(call, tmp_path):
+    (write_settings(tmp_path).parent / 'tiny.onnx').write_bytes(b'no network')
+    code, out, _ = call('doctor', cwd=tmp_path)
+    assert code == 1 and '!!  export' in out and 'cannot' not in out.split('!!  export')[0]
+
+
+def test_training_on_a_base_install_names_the_extra(place):
+    "With torch, fastai and pandas made impossible to import"
+    code = "import sys; [sys.modules.__setitem__(o, None) for o in ('torch','fastai','pandas','imagehash')]; from clothing_classifier.cli import main; main()"
+    for cmd in ('train', 'build'):
+        p = subprocess.run(
+            [sys.executable, '-c', code, cmd], cwd=place, capture_output=True, text=True, timeout=120, env={**os.environ, 'PYTHONPATH': str(ROOT)}
+        )
+        assert p.returncode == 2 and "pip install 'clothing_classifier[train]'" in p.stderr and 'Traceback' not in p.stderr
+
+
+def test_every_setting_is_an_option(call):
+    out = call('train', '--help')[1] + call('serve', '--help')[1]
+    for o in (
+        '--batch-size',
+        '--frozen-epochs',
+        '--weights',
+        '--port',
+        '--ip',
+        '--model',
+        '--api-workers',
+        '--links-deadline',
+        '--feedback-store',
+        '--settings',
+        '--debug',
+    ):
+        assert o in out, o
+    assert 'Exit codes' in out
+
+
+def test_completion(place):
+    p = command(
+        cwd=place,
+        env=dict(_CLOTHING_CLASSIFIER_COMPLETE='complete_bash', COMP_WORDS='clothing-classifier pre', COMP_CWORD='1'),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert 'predict' in p.communicate(timeout=60)[0].decode()
+
+
+def test_collect_and_look(place, call, tmp_path):
+    "A folder comes in, and is counted"
+    pics = draw_folder(tmp_path / 'drawn', ['jeans', 'socks'], n=4, size=80)
+    args = ['--settings', place / 'settings.ini', '--json']
+    code, out, _ = call('collect', '--folder', pics, '--data-path', tmp_path / 'data', *args)
+    assert code == 0 and json.loads(out)['jeans']['found'] == 4
+    code, out, _ = call('look', '--path', tmp_path / 'data', '--sheet', tmp_path / 'sheet.png', *args)
+    assert code == 0 and json.loads(out)['socks']['pictures'] > 0 and (tmp_path / 'sheet.png').stat().st_size > 1000
+    assert 'no such folder' in call('collect', '--folder', tmp_path / 'nowhere', *args)[2]

@@ -1,0 +1,83 @@
+"""The two files that ship, `export.pkl` and `export.onnx`, agree with each other and with what is said about them."""
+import json
+import pickletools
+import random
+import warnings
+import zipfile
+
+import pytest
+from conftest import ROOT, SHARED, SIX, needs_photos, photos
+
+from clothing_classifier.export import agreement, check_agreement, sha256
+from clothing_classifier.predict import Classifier
+from clothing_classifier.settings import load_settings
+
+
+@pytest.fixture(scope='module')
+def learn():
+    "As anybody opens it: plain fastai"
+    from fastai.learner import load_learner
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        return load_learner(ROOT/'export.pkl')
+
+
+@pytest.fixture(scope='module')
+def clf(): return Classifier.load(ROOT/'export.onnx', threads=2, max_megapixels=25)
+
+
+def test_pickle_goes_by_name():
+    "No bytecode, which only one version of Python reads, and no folder of the machine that trained it"
+    with zipfile.ZipFile(ROOT/'export.pkl') as z: ops = list(pickletools.genops(z.read(next(n for n in z.namelist() if n.endswith('data.pkl')))))
+    names = [a for o, a, _ in ops if o.name in ('GLOBAL', 'STACK_GLOBAL') and a]
+    texts = [a for _, a, _ in ops if isinstance(a, str)]
+    assert not [o for o in names if 'cloudpickle' in o or 'CodeType' in o]
+    assert not [o for o in texts if o.startswith('/')]
+
+
+def test_six_categories(learn, clf):
+    assert sorted(SIX) == clf.labels == list(learn.dls.vocab)
+
+
+def test_onnx_names_its_pickle(clf): assert clf.meta['learner_sha256'] == sha256(ROOT/'export.pkl')
+
+
+def test_onnx_is_one_file_with_a_dynamic_batch(clf):
+    import numpy as np
+    assert clf.logits(np.zeros((3, 3, *[clf.prep['size']]*2))).shape == (3, 6)
+    assert not list(ROOT.glob('export*.onnx.data'))
+
+
+@needs_photos
+def test_agrees_with_fastai_on_real_pictures(learn):
+    "200 photos: the same category on 199, probabilities within 0.01 at the median"
+    fs = [f for c in SIX for f in photos(c)] + sorted((SHARED/'clothing-dataset'/'images').glob('*.jpg'))[::20]
+    a = check_agreement(agreement(learn, ROOT/'export.onnx', random.Random(1).sample(fs, 200)))
+    print(a)
+
+
+@pytest.fixture(scope='module')
+def metrics(clf):
+    "`metrics.json` of the run that the shipped pickle came from"
+    for f in (ROOT/'runs').glob('*/metrics.json'):
+        m = json.loads(f.read_text())
+        if m.get('export', {}).get('learner_sha256') == clf.meta['learner_sha256']: return m
+    pytest.fail('no metrics.json in runs/ belongs to export.pkl')
+
+
+def test_run_has_its_figures(metrics):
+    "Test accuracy with its interval, and a confusion matrix that adds up"
+    t = metrics['test']
+    assert t['interval'][0] < t['accuracy'] < t['interval'][1]
+    assert sum(map(sum, t['confusion'])) == t['pictures']
+    assert t['accuracy'] >= .90
+
+
+def test_readme_quotes_the_figures(metrics):
+    "What the README says of the shipped model is what was measured"
+    text, t = (ROOT/'README.md').read_text(), metrics['test']
+    for p in (t['accuracy'], *t['interval'], *(o['accuracy'] for o in metrics['export']['precisions'].values())): assert f'{p:.1%}' in text, f'{p:.1%}'
+
+
+def test_settings_serve_what_is_there():
+    assert load_settings(ROOT/'settings.ini').serve.model.is_file()
