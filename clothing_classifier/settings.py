@@ -63,12 +63,20 @@ class Train:
     max_rate: float # The largest rate accepted from the finder
     rate_spread: float # Last layers' rate / first layers' rate
     finder_steps: int # Batches of the learning-rate finder
+    augment: float # Strength of the random changes, 0 for none
     label_smoothing: float # 0 to 1
     mixup: float # Parameter of the Beta distribution, 0 for none
+    cutmix: float # The same for cutmix
+    balance: str # `no`, `weights` or `sampling`
     weight_decay: float # Of the optimizer
+    average: float # Share of the old average of weights after a step, 0 for no averaging
+    early_stop: int # Epochs without a better one that end a stage, 0 for none
+    plateau: int # Epochs without a better one that lower the rate, 0 for one-cycle
+    track: str # `no`, `tensorboard` or `wandb`
     precision: str # `auto`, `bf16` or `fp32`
     channels_last: str # `auto`, `yes` or `no`
     threads: int # Of the training process, 0 for one a core
+    resize_ahead: str # `yes` or `no`: decode every picture once, before the first epoch
     workers: int # Processes that decode pictures
     seed: int # Of every random number
     runs: Path # Folder with a sub-folder a training
@@ -158,13 +166,14 @@ class Settings:
     api: Api
 
 # %% ../nbs/00_settings.ipynb #c2bc3a20
-_choices = {('collect','safe_search'): ('on','moderate','off'), ('collect','respect_noai'): ('yes','no'), ('train','precision'): ('auto','bf16','fp32'), ('train','channels_last'): ('auto','yes','no'), ('export','precision'): ('int8','fp32')}
+_choices = {('collect','safe_search'): ('on','moderate','off'), ('collect','respect_noai'): ('yes','no'), ('train','precision'): ('auto','bf16','fp32'), ('train','channels_last'): ('auto','yes','no'), ('train','resize_ahead'): ('yes','no'),
+    ('train','balance'): ('no','weights','sampling'), ('train','track'): ('no','tensorboard','wandb'), ('export','precision'): ('int8','fp32')}
 _bounds = {('data','valid_percent'): (1,90), ('data','test_percent'): (1,90), ('data','near_duplicate_bits'): (0,32), ('data','min_side'): (1,None),
     ('data','max_side'): (32,None), ('collect','addresses'): (1,None), ('collect','pages'): (1,50), ('collect','at_once'): (1,512),
     ('collect','at_once_per_host'): (1,128), ('collect','deadline'): (0.1,None), ('collect','tries'): (1,20), ('collect','redirects'): (0,50),
     ('collect','max_mb'): (0.01,1024), ('collect','host_failures'): (1,None), ('train','size'): (32,1024), ('train','final_size'): (32,1024),
     ('train','batch_size'): (2,4096), ('train','frozen_epochs'): (1,None), ('train','max_rate'): (1e-8,10), ('train','rate_spread'): (1,None),
-    ('train','finder_steps'): (10,None), ('train','label_smoothing'): (0,0.99), ('clean','folds'): (2,50), ('clean','head_strength'): (1e-8,1e8),
+    ('train','finder_steps'): (10,None), ('train','label_smoothing'): (0,0.99), ('train','augment'): (0,3), ('train','average'): (0,0.99999), ('clean','folds'): (2,50), ('clean','head_strength'): (1e-8,1e8),
     ('clean','similar_percent'): (50,100), ('clean','page_pictures'): (1,200), ('clean','thumbnail_side'): (32,1024), ('clean','accept_percent'): (1,100),
     ('export','calibration_pictures'): (1,None), ('export','keep_known_percent'): (1,100), ('serve','max_upload_mb'): (1,1024),
     ('serve','max_megapixels'): (0.01,178)}
