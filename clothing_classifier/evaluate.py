@@ -106,7 +106,8 @@ def scores(
     np.add.at(cm, (y, pred), 1)
     hit = cm.diagonal()
     part = lambda k, of: round(float(k/max(of, 1)), 4)
-    per = {c: dict(precision=part(hit[i], cm[:,i].sum()), recall=part(hit[i], cm[i].sum()), f1=part(2*hit[i], cm[:,i].sum()+cm[i].sum()), pictures=int(cm[i].sum())) for i,c in enumerate(labels)}
+    said, true = cm.sum(0), cm.sum(1)
+    per = {c: dict(precision=part(h, a), recall=part(h, b), f1=part(2*h, a+b), pictures=int(b)) for c,h,a,b in zip(labels, hit, said, true)}
     known = part((probs.max(1) >= threshold).sum(), len(y))
     return dict(pictures=len(y), accuracy=part(hit.sum(), len(y)), interval=interval(hit.sum(), len(y)), categories=per, confusion=cm.tolist(),
         ece_raw=round(calibration_error(softmax(logits), y), 4), ece=round(calibration_error(probs, y), 4), known=known)

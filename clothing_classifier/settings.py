@@ -23,6 +23,7 @@ class Data:
     min_side: int # Pixels; a shorter side is too small
     max_side: int # Pixels; larger pictures are stored shrunk to it
     near_duplicate_bits: int # Hamming distance of 64-bit perceptual hashes, at most
+    splits: str # `hash`, or the path of a CSV with the columns `image` and `split`
     valid_percent: int # Share of the validation split
     test_percent: int # Share of the test split
 

@@ -159,7 +159,8 @@ def learner(
     t, dev = settings.train, dls.device
     body = create_body(pretrained(t.arch, t.weights, settings.file.parent), pretrained=False)
     half, last = [(helps if o == 'auto' else o in ('bf16','yes')) for o,helps in ((t.precision, bf16_helps(dev)), (t.channels_last, True))]
-    cbs = [GracefulStop(), *([BFloat16()] if half else []), *([ChannelsLast()] if last else []), *([AverageWeights(t.average)] if t.average else []), *_mixers(t)]
+    maybe = (half, BFloat16), (last, ChannelsLast), (t.average, partial(AverageWeights, t.average))
+    cbs = [GracefulStop(), *(cb() for use,cb in maybe if use), *_mixers(t)]
     learn = vision_learner(dls, torchvision.models.get_model_builder(t.arch), pretrained=False, normalize=False, path=path, train_bn=False, wd=t.weight_decay,
         loss_func=_loss(dls, t), metrics=accuracy, opt_func=partial(OptimWrapper, opt=torch.optim.AdamW), cbs=cbs)
     learn.model[0].load_state_dict(body.state_dict())

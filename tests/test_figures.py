@@ -1,0 +1,36 @@
+"""What README and model card say about the model is what its run has measured"""
+import json
+import re
+
+import pytest
+from conftest import ROOT
+
+from clothing_classifier.card import model_card, percent
+
+RUN = sorted(ROOT.glob('runs/*/metrics.json'))[-1].parent
+M = json.loads((RUN/'metrics.json').read_text())
+README = (ROOT/'README.md').read_text()
+
+
+def test_the_card_is_the_one_of_the_run():
+    assert (ROOT/'MODEL_CARD.md').read_text() == model_card(RUN, (ROOT/'card.md').read_text())
+
+
+@pytest.mark.parametrize('row, figures', [
+    ('accuracy', [M['test']['accuracy'], *M['test']['interval']]),
+    ('photos / scraped pictures', [M['sources'][k]['accuracy'] for k in ('clothing-dataset', 'scraped')]),
+    ('stay *known*', [M['test']['known']]),
+    ('fp32 network', [M['export']['precisions']['fp32']['accuracy']]),
+    ('int8 network', [M['export']['precisions']['int8']['accuracy']])])
+def test_the_readme_says_what_was_measured(row, figures):
+    line = next(o for o in README.splitlines() if o.startswith(f'| {row}')).replace(' %', '%')
+    assert all(percent(f).replace(' %', '%') in line for f in figures), line
+
+
+def test_the_readme_says_the_calibration_error():
+    line = next(o for o in README.splitlines() if o.startswith('| expected calibration error'))
+    assert re.findall(r'0\.\d+', line) == [f"{M['test'][k]:.3f}" for k in ('ece', 'ece_raw')]
+
+
+def test_the_readme_names_the_run():
+    assert f'runs/{RUN.name}' in README
