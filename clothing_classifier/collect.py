@@ -356,14 +356,18 @@ class CollectWarning(UserWarning):
 warnings.simplefilter('always', CollectWarning, append=True) # Also when a cell is run again
 
 # %% ../nbs/01_collect.ipynb #f6778bfa
+def _counts(n):
+    "`{'socks': 2, 'shoes': 1}` in words, the most frequent first"
+    return ', '.join(f'{k} {v}' for k,v in Counter(n).most_common() if v)
+
 def _advice(store):
     "Sentences for the user"
     df, c, file = store.summary(), store.settings.collect, store.settings.file.name
     for name,n in df.kept.drop('all').items():
         if n < c.enough: yield f"{name}: {n} pictures are kept, fewer than {c.enough}; add search phrases for it in {file}, or more addresses"
-    if n := df.loc['all'].get('two-categories', 0): yield f"{n} pictures were found for two categories and are in neither; look into {store.path.name}/rejected/two-categories and move those that you are sure of to {store.path.name}/images/<category>"
+    if n := df.loc['all'].get('two-categories', 0): yield f"{n} pictures were found for two categories ({_counts(df['two-categories'].drop('all').to_dict())}) and are in neither; look into {store.path.name}/rejected/two-categories and move those that you are sure of to {store.path.name}/images/<category>"
     if n := Counter(r.reason for r in store.misses.values() if not r.lasting):
-        yield f"{n.total()} addresses did not answer this time ({', '.join(f'{k} {v}' for k,v in n.most_common())}; details in {store.unfetched.path.name}); run it again to ask only them"
+        yield f"{n.total()} addresses did not answer this time ({_counts(n)}; details in {store.unfetched.path.name}); run it again to ask only them"
 
 # %% ../nbs/01_collect.ipynb #dc409e24
 def collect(

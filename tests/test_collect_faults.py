@@ -14,6 +14,12 @@ from clothing_classifier.settings import load_settings
 ini = Path(__file__).parents[1]/'settings.ini'
 
 
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch):
+    "Loopback is asked directly, whatever this machine's proxy"
+    monkeypatch.setenv('no_proxy', '*')
+
+
 @pytest.fixture(scope='module')
 def web():
     with Server() as s: yield s

@@ -66,6 +66,7 @@ def engines(monkeypatch):
         def request(self, method, url, **kw): return self.client.request(method, f'http://127.0.0.1:{server.server_port}/{url.split("://")[1]}', **kw)
 
     monkeypatch.setattr(ddgs.http_client.primp, 'Client', Client)
+    monkeypatch.setenv('no_proxy', '*')
     stamina.set_testing(True, attempts=3, cap=True)
     yield server
     stamina.set_testing(False)
