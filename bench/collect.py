@@ -73,12 +73,15 @@ def child(side, urls, folder):
     print(json.dumps({'kept': int(kept), 'per_second': len(urls)/(time.perf_counter()-start), 'cpu': (cpu()-spent)/len(urls)*1e3, 'peak': peak(), 'growth': peak()-before}))
 
 
+def start(what, args):
+    "What a function of this file prints in a process of its own"
+    cmd = [sys.executable, str(here/'collect.py'), '--only', what]
+    return json.loads(subprocess.run(cmd, input=json.dumps(args), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=600, check=True).stdout.splitlines()[-1])
+
+
 def measure(side, urls):
     "Start a process that measures one side"
-    with tempfile.TemporaryDirectory() as d:
-        args = json.dumps([side, urls, f'{d}/data'])
-        out = subprocess.run([sys.executable, str(here/'collect.py'), '--child'], input=args, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=600, check=True).stdout
-    return json.loads(out.splitlines()[-1])
+    with tempfile.TemporaryDirectory() as d: return start('child', [side, urls, f'{d}/data'])
 
 
 def compare(n, rounds):
@@ -99,25 +102,37 @@ def compare(n, rounds):
                 print(f"| {s} | {'none' if kind == 'file' else '10 %'} | {o['per_second']:.0f} | {o['cpu']:.1f} | {o['kept']:.0f} | {o['peak']:.0f} MB | {o['growth']:.0f} MB | {ratio} |", flush=True)
 
 
-def curve(n, step=1000):
-    "Seconds for each further thousand of small pictures"
-    from clothing_classifier.collect import collect
+def timed(Store, marks, step):
+    "A store that notes the time, processor time and peak memory at each `step` pictures"
+    class Timed(Store):
+        def add(self, *args, **kw):
+            r = super().add(*args, **kw)
+            if len(self.rows) % step == 0: marks.append((time.perf_counter(), time.process_time(), peak()))
+            return r
+    return Timed
+
+
+def grow(n, urls, step=1000):
+    "The marks of one run over `n` small pictures"
+    import clothing_classifier.collect as module
     from clothing_classifier.settings import load_settings
     from clothing_classifier.sources import Found
     warnings.simplefilter('ignore')
-    marks = []
+    marks = [(time.perf_counter(), time.process_time(), peak())]
+    module.Store = timed(module.Store, marks, step)
+    with tempfile.TemporaryDirectory() as d:
+        module.collect((Found('jeans', f'{urls[i%8]}/ok/{i}.jpg') for i in range(n)), settings=load_settings(here.parent/'settings.ini', data_path=d))
+    print(json.dumps(marks))
 
-    def found(web):
-        for i in range(n):
-            if i % step == 0: marks.append((time.perf_counter(), time.process_time()))
-            yield Found('jeans', f'{web.urls[i%8]}/ok/{i}.jpg')
-    with tempfile.TemporaryDirectory() as d, Server(hosts=8) as web:
-        df = collect(found(web), settings=load_settings(here.parent/'settings.ini', data_path=d))
-    marks.append((time.perf_counter(), time.process_time()))
-    a = np.diff(np.array(marks), axis=0)/step*1e3
-    print(f"\nOne run over {n} small pictures, {df.loc['jeans', 'kept']} kept, peak memory {peak():.0f} MB\n\n| pictures | ms a picture | of it processor |\n| --- | --- | --- |")
-    for i,(wall,cpu) in enumerate(a): print(f'| {i*step} to {(i+1)*step} | {wall:.2f} | {cpu:.2f} |')
-    print(f'\nThe last five thousand cost {a[-5:,0].mean()/a[:5,0].mean():.2f} times the first five in time, {a[-5:,1].mean()/a[:5,1].mean():.2f} times in processor time')
+
+def curve(n):
+    "What each further thousand of small pictures costs"
+    with Server(hosts=8) as web: marks = np.array(start('grow', [n, web.urls]))
+    k, a = len(marks)-1, np.diff(marks[:,:2], axis=0)
+    print(f'\nOne run over {n} small pictures, load before {os.getloadavg()[0]:.1f}\n\n| pictures | ms a picture | of it processor | peak memory |\n| --- | --- | --- | --- |')
+    for i in range(k): print(f'| {i*n//k} to {(i+1)*n//k} | {a[i,0]*1e3*k/n:.2f} | {a[i,1]*1e3*k/n:.2f} | {marks[i+1,2]:.0f} MB |')
+    ratio = np.median(a[-k//4:], axis=0)/np.median(a[:k//4], axis=0)
+    print(f'\nThe last quarter cost {ratio[0]:.2f} times the first in time, {ratio[1]:.2f} times in processor time (medians of the thousands)')
 
 
 if __name__ == '__main__':
@@ -125,9 +140,9 @@ if __name__ == '__main__':
     p.add_argument('--rounds', type=int, default=2)
     p.add_argument('--pictures', type=int, default=1200)
     p.add_argument('--curve', type=int, default=20_000)
-    p.add_argument('--child', action='store_true')
+    p.add_argument('--only', choices=('child', 'grow'), help='the inside of a process that this starts')
     o = p.parse_args()
-    if o.child: child(*json.load(sys.stdin))
+    if o.only: globals()[o.only](*json.load(sys.stdin))
     else:
         if o.pictures: compare(o.pictures, o.rounds)
         if o.curve: curve(o.curve)

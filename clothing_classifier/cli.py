@@ -168,18 +168,17 @@ def serve(settings, api:bool=typer.Option(False, '--api', help='The REST API ins
 _folder = typer.Option(None, help='A folder with a folder of pictures for each category', show_default=False)
 _csv = typer.Option(None, help='A CSV with the columns image and label; [labels] of the settings says what is what', show_default=False)
 
-def _imported(settings, folder, csv):
-    "Take in a folder and a CSV; the last summary, None if there was neither"
-    module, o = training('collect'), None
-    if folder: o = module.import_folder(folder, settings)
-    if csv: o = module.import_csv(csv, settings=settings)
-    return o
+_urls = typer.Option(None, help='A folder with a list of addresses for each category, urls_<category>.csv', show_default=False)
+
+def _sources(settings, folder, csv, urls=None):
+    "Where pictures come from, as far as it is said"
+    s = training('sources')
+    return [f(o, settings=settings) for f,o in ((s.folder, folder), (s.labelled, csv), (s.url_lists, urls)) if o]
 
 @command('collect', 'data')
-def collect(settings, folder:Path=_folder, csv:Path=_csv, as_json:bool=_json):
-    "Bring in pictures: from the web, or from a folder or a CSV."
-    o = _imported(settings, folder, csv)
-    show(training('collect').collect(settings=settings) if o is None else o, as_json)
+def collect(settings, folder:Path=_folder, csv:Path=_csv, urls:Path=_urls, as_json:bool=_json):
+    "Bring in pictures: from the web, or from a folder, a CSV or lists of addresses."
+    show(training('collect').collect(*_sources(settings, folder, csv, urls), settings=settings), as_json)
 
 # %% ../nbs/20_cli.ipynb #eb0ebe21
 @command('data')
@@ -234,8 +233,8 @@ def export(settings, run:Path=_run, as_json:bool=_json):
 @command('train', 'export', 'data')
 def build(settings, folder:Path=_folder, csv:Path=_csv, as_json:bool=_json):
     "Import pictures, train, evaluate, export: everything from pictures to export.pkl and export.onnx."
-    train, export, o = training('train'), training('export'), _imported(settings, folder, csv)
-    if o is not None: print(o, file=sys.stderr)
+    train, export, sources = training('train'), training('export'), _sources(settings, folder, csv)
+    if sources: print(training('collect').collect(*sources, settings=settings), file=sys.stderr)
     show(export.export(train.train(settings), settings), as_json)
 
 # %% ../nbs/20_cli.ipynb #d74bcb9c
