@@ -53,7 +53,7 @@ def test_arrives_whole(web, tmp_path, path, tries):
     ('short/1.jpg', 'cut-off', False, 3), ('reset/1.jpg', 'cut-off', False, 3), ('badgzip/1.jpg', 'cut-off', False, 1)])
 def test_ends_in_a_reason(tmp_path, path, reason, lasting, tries):
     with Server() as web:
-        got, = fetch(web, tmp_path, path, collect_tries=3, collect_deadline=2 if reason == 'too-slow' else 120, collect_max_mb=2)
+        got, = fetch(web, tmp_path, path, collect_tries=3, collect_deadline=4 if reason == 'too-slow' else 120, collect_max_mb=2)
         assert (got.reason, got.lasting) == (reason, lasting), got
         assert web.counts()[f'/{path}'] == tries
         assert not list(tmp_path.iterdir()), 'no half file is left'
