@@ -11,7 +11,7 @@ import csv, datetime, errno, hashlib, io, os, warnings
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields
 from operator import length_hint
 from pathlib import Path
@@ -146,6 +146,11 @@ class Manifest:
         data = b''.join(_line(vars(r).values()) for r in rows)
         if self._file.write(data) < len(data): raise OSError(errno.ENOSPC, f"{self.path}: the disk is full; make room and run it again")
 
+    def close(self):
+        "Let go of the file; `append` would open it again"
+        if self._file: self._file.close()
+        self._file = None
+
 class Misses(Manifest):
     "`unfetched.csv`"
     kind = Miss
@@ -233,6 +238,11 @@ class Store:
         r = Miss(found.category, found.url, why.reason, why.detail, 'yes' if why.lasting else '', found.page, found.query, _now())
         self.unfetched.append(r)
         self.misses[found.category, found.url] = r
+
+    def close(self):
+        "Let go of the tables' files"
+        self.manifest.close()
+        self.unfetched.close()
 
     def summary(self)->pd.DataFrame:
         "Pictures per category: found, fetched, kept, rejected by reason, not fetched by reason"
@@ -337,7 +347,7 @@ class _Road:
     def run(self, sources):
         "Take in all that is new"
         total = sum(length_hint(s) for s in sources)
-        with downloads(self.settings.collect, self.incoming, self.look) as fetch, ThreadPoolExecutor(2) as pool:
+        with downloads(self.settings.collect, self.incoming, self.look) as fetch, ThreadPoolExecutor(2) as pool, closing(self.store):
             came = in_order(lambda o: self.start(o, fetch, pool), self.new(sources), ahead=8*self.settings.collect.at_once)
             for o,got in tqdm(came, total=total or None, desc='collect'): self.arrive(o, got)
         if not any(self.incoming.iterdir()): self.incoming.rmdir()

@@ -32,6 +32,7 @@ def adopt(
         c = check(read_bytes(p), d.min_side, d.max_side)
         out.append((p, store.add(c, Found(p.parent.name, f'by-hand/{p.parent.name}/{p.name}'), src=p)))
         if p != store.images(p.parent.name)/f'{c.sha1}.jpg' or out[-1][1]: p.unlink()
+    store.close()
     return out
 
 # %% ../nbs/02_dataset.ipynb #dd33eeed
