@@ -78,7 +78,7 @@ def test_only_known_places(settings, to):
 
 def table(settings):
     df = pictures(settings)
-    return df[['path', 'category', 'split', 'sha1']].assign(suggestion='jeans', score=.95, kind='category', reason='drawn so')
+    return df[['path', 'category', 'split', 'sha1']].assign(suggestion='jeans', score=.95, sure=.95, kind='category', reason='drawn so')
 
 
 def test_marks_survive_another_window(settings):
