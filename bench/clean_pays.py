@@ -28,9 +28,7 @@ from clothing_classifier.evaluate import logits_of
 from clothing_classifier.settings import load_settings
 from clothing_classifier.train import fine_tune, learner, threads_of
 
-PLANTED, CLEANED = '10 % planted', 'planted, all suggestions accepted'
-DISK, DISK_CLEANED = 'as on disk', 'as on disk, all suggestions accepted'
-BY_HAND = 'as on disk, mended by looking'
+PLANTED, DISK = '10 % planted', 'as on disk'
 
 
 def decided(df, decisions):
@@ -57,7 +55,7 @@ def by_network(df, test, settings, seed):
     torch.manual_seed(seed)
     with tempfile.TemporaryDirectory() as run:
         learn = learner(dataloaders(df, settings), settings, run)
-        with learn.no_bar(), learn.no_logging(): fine_tune(learn, settings)
+        with learn.no_bar(), learn.no_logging(): fine_tune(learn, settings, learn.dls)
         return np.array(learn.dls.vocab)[logits_of(learn, test.path).argmax(1)]
 
 
@@ -71,9 +69,11 @@ def folds(df, settings, seed, n):
 
 def arms(use, settings, seed, decisions):
     "Name -> what is trained on"
-    bad = plant(use, .1, seed)
-    cleaned, disk_cleaned = [decided(o, accepted(suspects(settings, df=o))) for o in (bad, use)]
-    return {PLANTED: bad, CLEANED: cleaned, DISK: use, DISK_CLEANED: disk_cleaned} | ({BY_HAND: decided(use, decisions)} if decisions else {})
+    bad, sure = plant(use, .1, seed), settings.clean.accept_percent
+    ranked, disk = suspects(settings, df=bad), suspects(settings, df=use)
+    out = {PLANTED: bad, f'planted, suggestions above {sure} % accepted': decided(bad, accepted(ranked, sure)), DISK: use,
+        'planted, all suggestions accepted': decided(bad, accepted(ranked)), f'as on disk, suggestions above {sure} % accepted': decided(use, accepted(disk, sure))}
+    return out | ({'as on disk, mended by looking': decided(use, decisions)} if decisions else {})
 
 
 def run(df, settings, small, judges, decisions, a):

@@ -1,4 +1,6 @@
 """What cleaning moved stays where it was moved, and what people move themselves is respected"""
+import json
+
 import pytest
 
 pytest.importorskip('fastai')
@@ -110,4 +112,8 @@ def test_five_thousand_pictures_stay_light(settings):
     c.send_page()
     c.draw()
     assert len(c.listed) > 4000 and len(c.page.cards) == 24 and c.page.state['pages'] == -(-len(c.listed)//24)
-    assert sum(len(x['src']) for x in c.page.cards) < 500_000
+    sent = len(json.dumps(c.page.get_state(['cards', 'state'])))
+    print(f'{sent} bytes for a page of {len(c.listed)} pictures')
+    assert sent < 500_000
+    c.do('mark', sha1=c.here[0], to='rejected/by-hand')
+    assert len(json.dumps(c.page.get_state('state'))) < 10_000, 'a mark sends no picture'

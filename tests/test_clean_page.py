@@ -212,6 +212,13 @@ def test_every_key(settings, url, browser):
         page.keyboard.press(key)
         page.wait_for_function('n => document.querySelector(".cl-pager").textContent.includes(`page ${n} of`)', arg=n)
         page.wait_for_function('document.activeElement === document.querySelector(".cl-card")')
+    page.keyboard.press('z')
+    page.wait_for_function('document.querySelector("dialog[open] img")?.naturalWidth > 0')
+    page.keyboard.press('k') # Marks nothing that is hidden behind it
+    page.keyboard.press('Escape')
+    page.wait_for_function('!document.querySelector("dialog[open]")')
+    marked(page, 4)
+    assert focused(page) == a
     for key in 'uuuu':
         page.keyboard.press(key)
         page.keyboard.press('ArrowRight')
