@@ -246,6 +246,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                          'clothing_classifier.cli._ours': ('cli.html#_ours', 'clothing_classifier/cli.py'),
                                          'clothing_classifier.cli._page': ('cli.html#_page', 'clothing_classifier/cli.py'),
                                          'clothing_classifier.cli._printer': ('cli.html#_printer', 'clothing_classifier/cli.py'),
+                                         'clothing_classifier.cli._voila': ('cli.html#_voila', 'clothing_classifier/cli.py'),
                                          'clothing_classifier.cli.build': ('cli.html#build', 'clothing_classifier/cli.py'),
                                          'clothing_classifier.cli.clean': ('cli.html#clean', 'clothing_classifier/cli.py'),
                                          'clothing_classifier.cli.collect': ('cli.html#collect', 'clothing_classifier/cli.py'),
