@@ -222,6 +222,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                            'clothing_classifier.clean._strongest': ( 'clean.html#_strongest',
                                                                                      'clothing_classifier/clean.py'),
                                            'clothing_classifier.clean._taken': ('clean.html#_taken', 'clothing_classifier/clean.py'),
+                                           'clothing_classifier.clean._to_category': ( 'clean.html#_to_category',
+                                                                                       'clothing_classifier/clean.py'),
                                            'clothing_classifier.clean._where': ('clean.html#_where', 'clothing_classifier/clean.py'),
                                            'clothing_classifier.clean._write_cache': ( 'clean.html#_write_cache',
                                                                                        'clothing_classifier/clean.py'),

@@ -131,10 +131,15 @@ def _duplicates(df, X, P, labels, settings):
     return pd.DataFrame.from_dict(out, orient='index', columns=['suggestion','score','kind','reason'])
 
 # %% ../nbs/05_clean.ipynb #cff2ca2d
-def _out_of_scope(X, settings):
-    "Pictures whose ten nearest neighbours are unusually far"
+def _to_category(Z, own):
+    "Mean squared distance of each row to the ten nearest rows of a category, itself left out"
+    d = NearestNeighbors(n_neighbors=min(11, own.sum())).fit(Z[own]).kneighbors(Z)[0]**2
+    return np.where(own, d[:,1:].mean(1), d[:,:-1].mean(1))
+
+def _out_of_scope(df, X, settings):
+    "Pictures that are unusually far from every category; neighbours of many categories do not count, strangers are near each other too"
     Z = X/(np.linalg.norm(X, axis=1, keepdims=True)+1e-9)
-    d = NearestNeighbors(n_neighbors=min(11, len(Z))).fit(Z).kneighbors(Z)[0][:,1:].mean(1)
+    d = np.min([_to_category(Z, (df.category == c).to_numpy()) for c in set(df.category)], 0)
     z = (d-np.median(d))/(1.4826*np.median(abs(d-np.median(d)))+1e-9)
     far = np.flatnonzero(z > settings.clean.far)
     return pd.DataFrame(dict(suggestion='rejected/out-of-scope', score=1-settings.clean.far/z[far], kind='scope', reason='unlike every other picture'), index=far)
@@ -171,7 +176,7 @@ def _by_heads(df, settings, bar):
     "All reasons, from heads that have not seen the pictures"
     X, c, labels = features(df, settings, bar), settings.clean, sorted(settings.categories)
     P = out_of_fold(X, df.category.map(labels.index).to_numpy(), c.folds, c.head_strength, settings.train.seed)
-    return _strongest([_labels(df, P, labels), _duplicates(df, X, P, labels, settings), _out_of_scope(X, settings), _quality(df, settings, bar)])
+    return _strongest([_labels(df, P, labels), _duplicates(df, X, P, labels, settings), _out_of_scope(df, X, settings), _quality(df, settings, bar)])
 
 def suspects(
     settings:Settings|None=None, # None: the nearest `settings.ini`
@@ -362,7 +367,7 @@ body[data-voila]:has(.cl) { background:#f5f6f8 !important; }
 body[data-voila] :has(.cl) { overflow:visible !important; background:transparent !important; margin:0 !important; padding:0 !important; }
 .cl * { box-sizing:border-box; } .cl-in { max-width:1240px; margin:0 auto; padding:20px 16px 12px; }
 .cl h1 { font-size:clamp(24px, 5cqw, 34px); line-height:1.15; letter-spacing:-.02em; margin:0 0 4px; color:var(--ink); } .cl p { margin:0; color:var(--soft); max-width:75ch; }
-.cl-tools { display:flex; flex-wrap:wrap; gap:10px 14px; align-items:end; margin:16px 0 12px; } .cl-tools label { display:grid; gap:3px; font-size:13px; color:var(--soft); }
+.cl-tools { display:flex; flex-wrap:wrap; gap:10px 14px; align-items:end; margin:16px 0 12px; } .cl-tools > button { margin-left:auto; } .cl-tools :is(button, select, input) { font-size:14px; } .cl-tools label { display:grid; gap:3px; font-size:13px; color:var(--soft); }
 .cl button, .cl select, .cl input { font:inherit; min-height:38px; padding:0 12px; color:var(--ink); background:var(--card); border:1px solid var(--line); border-radius:9px; }
 .cl select { max-width:100%; padding:0 8px; } .cl input { width:76px; } .cl button { cursor:pointer; } .cl button:hover:enabled { border-color:var(--bar); } .cl button:disabled { opacity:.45; cursor:default; }
 .cl :focus-visible { outline:3px solid var(--bar); outline-offset:2px; } .cl button.cl-main { background:var(--bar); border-color:var(--bar); color:var(--on); font-weight:600; }
@@ -370,7 +375,7 @@ body[data-voila] :has(.cl) { overflow:visible !important; background:transparent
 .cl-card { position:relative; display:flex; flex-direction:column; gap:6px; padding:8px; background:var(--card); border:2px solid var(--line); border-radius:13px; }
 .cl-card img, .cl-none { width:100%; aspect-ratio:1; object-fit:contain; border-radius:7px; background:#fff; color:#5b6577; display:grid; place-items:center; }
 .cl-head { display:flex; justify-content:space-between; gap:8px; font-weight:600; overflow-wrap:anywhere; } .cl-head small { color:var(--soft); font-weight:500; font-variant-numeric:tabular-nums; }
-.cl-why { flex:1; font-size:13px; color:var(--soft); overflow-wrap:anywhere; } .cl-acts { display:grid; grid-template-columns:1fr 1fr; gap:6px; } .cl-acts > * { min-width:0; min-height:36px !important; padding:0 5px !important; font-size:14px !important; } .cl-acts button { overflow:hidden; text-overflow:ellipsis; white-space:nowrap; }
+.cl-why { flex:1; font-size:13px; color:var(--soft); overflow-wrap:anywhere; } .cl-acts { display:grid; grid-template-columns:2fr 3fr; gap:6px; } .cl-acts > * { min-width:0; min-height:36px !important; padding:0 5px !important; font-size:14px !important; } .cl-acts button { overflow:hidden; text-overflow:ellipsis; white-space:nowrap; }
 .cl-mark { position:absolute; top:14px; left:14px; max-width:calc(100% - 28px); padding:2px 9px; border-radius:99px; background:var(--mark); color:var(--card); font-size:13px; font-weight:600; } .cl-mark:empty { display:none; }
 .cl-card.keep { --mark:var(--ok); } .cl-card.move { --mark:var(--move); } .cl-card.reject { --mark:var(--bad); } .cl-card.keep, .cl-card.move, .cl-card.reject { border-color:var(--mark); }
 .cl-card.reject img { opacity:.35; } .cl-card button[aria-pressed=true] { background:var(--mark); border-color:var(--mark); color:var(--card); font-weight:600; }

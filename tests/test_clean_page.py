@@ -16,6 +16,7 @@ pytest.importorskip('playwright')
 from conftest import free_port  # noqa: E402
 from playwright import sync_api  # noqa: E402
 
+from clothing_classifier.clean import Marks  # noqa: E402
 from clothing_classifier.collect import import_folder  # noqa: E402
 from clothing_classifier.examples import draw_folder  # noqa: E402
 from clothing_classifier.settings import load_settings  # noqa: E402
@@ -76,6 +77,12 @@ def browser():
         b = p.chromium.launch(executable_path=chromium, args=['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'])
         yield b
         b.close()
+
+
+@pytest.fixture(autouse=True)
+def no_marks(settings):
+    "What another test has marked is not here"
+    Marks(settings).file.unlink(missing_ok=True)
 
 
 def opened(browser, url, width, height=900, **kw):
