@@ -139,7 +139,7 @@ def _to_category(Z, own):
 def _out_of_scope(df, X, settings):
     "Pictures that are unusually far from every category; neighbours of many categories do not count, strangers are near each other too"
     Z = X/(np.linalg.norm(X, axis=1, keepdims=True)+1e-9)
-    d = np.min([_to_category(Z, (df.category == c).to_numpy()) for c in set(df.category)], 0)
+    d = np.min([_to_category(Z, (df.category == c).to_numpy()) for c,n in df.category.value_counts().items() if n > 1], 0)
     z = (d-np.median(d))/(1.4826*np.median(abs(d-np.median(d)))+1e-9)
     far = np.flatnonzero(z > settings.clean.far)
     return pd.DataFrame(dict(suggestion='rejected/out-of-scope', score=1-settings.clean.far/z[far], kind='scope', reason='unlike every other picture'), index=far)
