@@ -194,7 +194,7 @@ def look(settings, sheet:Path=typer.Option(None, help='Write a sheet of small pi
     if sheet: module.contact_sheet(df).save(sheet)
     show(df.groupby('category').agg(pictures=('path','size'), width=('width','median'), height=('height','median')), as_json)
 
-@command('clean', 'data')
+@command('clean', 'data', 'serve: port')
 def clean(settings, most:int=typer.Option(20, min=1, help='Pictures to list'), undo:bool=typer.Option(False, '--undo', help='Take back what was applied last'),
     page:bool=typer.Option(False, '--page', help='Open the page that shows and mends them, for this machine alone'), as_json:bool=_json):
     "List the pictures whose label is most in doubt."
