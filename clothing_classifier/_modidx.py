@@ -218,6 +218,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                            'clothing_classifier.clean._quality': ('clean.html#_quality', 'clothing_classifier/clean.py'),
                                            'clothing_classifier.clean._read_cache': ( 'clean.html#_read_cache',
                                                                                       'clothing_classifier/clean.py'),
+                                           'clothing_classifier.clean._robust': ('clean.html#_robust', 'clothing_classifier/clean.py'),
                                            'clothing_classifier.clean._src': ('clean.html#_src', 'clothing_classifier/clean.py'),
                                            'clothing_classifier.clean._strongest': ( 'clean.html#_strongest',
                                                                                      'clothing_classifier/clean.py'),

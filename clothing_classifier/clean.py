@@ -133,16 +133,19 @@ def _duplicates(df, X, P, labels, settings):
 # %% ../nbs/05_clean.ipynb #cff2ca2d
 def _to_category(Z, own):
     "Mean squared distance of each row to the ten nearest rows of a category, itself left out"
+    if own.sum() < 2: return np.full(len(Z), np.inf)
     d = NearestNeighbors(n_neighbors=min(11, own.sum())).fit(Z[own]).kneighbors(Z)[0]**2
     return np.where(own, d[:,1:].mean(1), d[:,:-1].mean(1))
 
-def _out_of_scope(df, X, settings):
-    "Pictures that are unusually far from every category; neighbours of many categories do not count, strangers are near each other too"
-    Z = X/(np.linalg.norm(X, axis=1, keepdims=True)+1e-9)
-    d = np.min([_to_category(Z, (df.category == c).to_numpy()) for c,n in df.category.value_counts().items() if n > 1], 0)
-    z = (d-np.median(d))/(1.4826*np.median(abs(d-np.median(d)))+1e-9)
-    far = np.flatnonzero(z > settings.clean.far)
-    return pd.DataFrame(dict(suggestion='rejected/out-of-scope', score=1-settings.clean.far/z[far], kind='scope', reason='unlike every other picture'), index=far)
+def _robust(d): return (d-np.median(d))/(1.4826*np.median(abs(d-np.median(d)))+1e-9)
+
+def _out_of_scope(df, X, labels, settings):
+    "Pictures that are unusually far from their category, and not near another"
+    y, Z, far = df.category.map(labels.index).to_numpy(), X/(np.linalg.norm(X, axis=1, keepdims=True)+1e-9), settings.clean.far
+    D = np.stack([_to_category(Z, y == i) for i in range(len(labels))])
+    z = _robust(D[y, np.arange(len(y))])
+    at = np.flatnonzero((z > far) & (_robust(D.min(0)) > far/2))
+    return pd.DataFrame(dict(suggestion='rejected/out-of-scope', score=1-far/z[at], kind='scope', reason='unlike the pictures of any category'), index=at)
 
 _qualities = dict(dark='very dark', light='very bright', low_information='almost empty', blurry='blurred', odd_aspect_ratio='very long and narrow')
 
@@ -176,7 +179,7 @@ def _by_heads(df, settings, bar):
     "All reasons, from heads that have not seen the pictures"
     X, c, labels = features(df, settings, bar), settings.clean, sorted(settings.categories)
     P = out_of_fold(X, df.category.map(labels.index).to_numpy(), c.folds, c.head_strength, settings.train.seed)
-    return _strongest([_labels(df, P, labels), _duplicates(df, X, P, labels, settings), _out_of_scope(df, X, settings), _quality(df, settings, bar)])
+    return _strongest([_labels(df, P, labels), _duplicates(df, X, P, labels, settings), _out_of_scope(df, X, labels, settings), _quality(df, settings, bar)])
 
 def suspects(
     settings:Settings|None=None, # None: the nearest `settings.ini`

@@ -49,7 +49,7 @@ def served(settings, folder, *cmd):
     port = free_port()
     env = os.environ | {'CLOTHING_CLASSIFIER_SETTINGS': str(settings.file), 'PYTHONPATH': str(ROOT), 'BROWSER': 'true'}
     with open(folder/'log', 'wb') as log:
-        p = subprocess.Popen([sys.executable, *cmd, f'--port={port}'], cwd=folder, env=env, stdout=log, stderr=log)
+        p = subprocess.Popen([sys.executable, *cmd, str(port)], cwd=folder, env=env, stdout=log, stderr=log)
     try:
         for _ in range(WAIT//500):
             assert p.poll() is None, (folder/'log').read_text()
@@ -70,7 +70,7 @@ def url(settings, tmp_path_factory):
     "The command's page"
     (settings.file.parent/'nbs').mkdir()
     shutil.copy(ROOT/'nbs/clean.ipynb', settings.file.parent/'nbs')
-    cmd = '-c', 'from clothing_classifier.cli import main; main()', 'clean', '--page'
+    cmd = '-c', 'from clothing_classifier.cli import main; main()', 'clean', '--page', '--serve-port'
     with served(settings, tmp_path_factory.mktemp('voila'), *cmd) as o: yield o
 
 
@@ -241,7 +241,7 @@ def test_in_jupyter_too(settings, browser, tmp_path):
     pytest.importorskip('jupyterlab')
     shutil.copy(ROOT/'nbs/clean.ipynb', tmp_path)
     start = places(settings)
-    with served(settings, tmp_path, '-m', 'jupyterlab', '--no-browser', '--IdentityProvider.token=', '--ServerApp.allow_root=True', f'--ServerApp.root_dir={tmp_path}') as url:
+    with served(settings, tmp_path, '-m', 'jupyterlab', '--no-browser', '--IdentityProvider.token=', '--ServerApp.allow_root=True', f'--ServerApp.root_dir={tmp_path}', '--port') as url:
         page = browser.new_page(viewport={'width': 1280, 'height': 900})
         page.set_default_timeout(WAIT)
         page.goto(f'{url}lab/tree/clean.ipynb?reset')
