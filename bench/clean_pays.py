@@ -23,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from clothing_classifier.clean import accepted, features, plant, suspects
-from clothing_classifier.dataset import dataloaders, group_splits, pictures
+from clothing_classifier.dataset import dataloaders, pictures
 from clothing_classifier.evaluate import logits_of
 from clothing_classifier.settings import load_settings
 from clothing_classifier.train import fine_tune, learner, threads_of
@@ -59,11 +59,9 @@ def by_network(df, test, settings, seed):
         return np.array(learn.dls.vocab)[logits_of(learn, test.path).argmax(1)]
 
 
-def folds(df, settings, seed, n):
+def folds(df, seed, n):
     "Pairs (use, test); near duplicates stay together"
-    hashes = np.array([int(o, 16) for o in df.phash], np.uint64)
-    groups = group_splits(list(df.sha1), hashes, settings.data.near_duplicate_bits, valid_percent=15, test_percent=15)[0]
-    deal = StratifiedGroupKFold(5, shuffle=True, random_state=seed).split(df, df.category, groups)
+    deal = StratifiedGroupKFold(5, shuffle=True, random_state=seed).split(df, df.category, df.group)
     for use, test in list(deal)[:n]: yield df.iloc[use].reset_index(drop=True), df.iloc[test]
 
 
@@ -79,7 +77,7 @@ def arms(use, settings, seed, decisions):
 def run(df, settings, small, judges, decisions, a):
     "One row a judge, arm, seed and tested picture"
     for seed in a.seeds:
-        for use, test in folds(df, settings, seed, a.folds):
+        for use, test in folds(df, seed, a.folds):
             for name, o in list(arms(use, settings, seed, decisions).items())[:3 if a.fine_tune else None]:
                 for judge in judges:
                     start, right = time.time(), judge(o, test, small, seed) == test.category
