@@ -147,14 +147,18 @@ def _for_kernels(settings):
     f.write_text(settings_text(replace(settings, file=f)))
     os.environ['CLOTHING_CLASSIFIER_SETTINGS'] = str(f if load_settings(settings.file) != settings else settings.file)
 
-def _page(settings, browser):
+def _voila(settings, name, ip, browser, **kw):
+    "Serve a notebook of the project"
     from voila.app import Voila
     from clothing_classifier.server import voila_config
-    nb = settings.file.parent/'nbs'/'app.ipynb'
+    nb = settings.file.parent/'nbs'/name
     if not nb.is_file(): raise SettingsError(f"{nb}: there is no such notebook; run this in a clone of the project")
-    if not settings.serve.model.is_file(): raise SettingsError(f"{settings.serve.model}: there is no such file; train and export a model, or set [serve] model in {settings.file}")
     _for_kernels(settings)
-    Voila.launch_instance([str(nb), f'--port={settings.serve.port}', f'--Voila.ip={settings.serve.ip}', *([] if browser else ['--no-browser'])], config=voila_config(settings))
+    Voila.launch_instance([str(nb), f'--port={settings.serve.port}', f'--Voila.ip={ip}', *([] if browser else ['--no-browser'])], config=voila_config(settings, **kw))
+
+def _page(settings, browser):
+    if not settings.serve.model.is_file(): raise SettingsError(f"{settings.serve.model}: there is no such file; train and export a model, or set [serve] model in {settings.file}")
+    _voila(settings, 'app.ipynb', settings.serve.ip, browser)
 
 @command('serve', 'links', 'feedback', 'api')
 def serve(settings, api:bool=typer.Option(False, '--api', help='The REST API instead of the page'),
@@ -189,10 +193,12 @@ def look(settings, sheet:Path=typer.Option(None, help='Write a sheet of small pi
     if sheet: module.contact_sheet(df).save(sheet)
     show(df.groupby('category').agg(pictures=('path','size'), width=('width','median'), height=('height','median')), as_json)
 
-@command('clean', 'data')
-def clean(settings, most:int=typer.Option(20, min=1, help='Pictures to list'), undo:bool=typer.Option(False, '--undo', help='Take back what was applied last'), as_json:bool=_json):
+@command('clean', 'data', 'serve: port')
+def clean(settings, most:int=typer.Option(20, min=1, help='Pictures to list'), undo:bool=typer.Option(False, '--undo', help='Take back what was applied last'),
+    page:bool=typer.Option(False, '--page', help='Open the page that shows and mends them, for this machine alone'), as_json:bool=_json):
     "List the pictures whose label is most in doubt."
     module = training('clean')
+    if page: return _voila(settings, 'clean.ipynb', '127.0.0.1', True, preheat=False, idle=600)
     if undo: return show(dict(taken_back=len(module.undo(settings))), as_json)
     df = module.suspects(settings)
     df = df[df.kind != ''].head(most).assign(path=lambda o: o.path.astype(str))

@@ -1,11 +1,23 @@
 """What cleaning moved stays where it was moved, and what people move themselves is respected"""
+import json
+
 import pytest
 
 pytest.importorskip('fastai')
 
+import numpy as np
 import pandas as pd
 
-from clothing_classifier.clean import Cleaner, CleanError, Journal, Marks, apply, undo
+from clothing_classifier.clean import (
+    Cleaner,
+    CleanError,
+    Journal,
+    Marks,
+    _out_of_scope,
+    accepted,
+    apply,
+    undo,
+)
 from clothing_classifier.collect import import_folder
 from clothing_classifier.dataset import adopt, pictures
 from clothing_classifier.examples import draw_folder
@@ -78,7 +90,7 @@ def test_only_known_places(settings, to):
 
 def table(settings):
     df = pictures(settings)
-    return df[['path', 'category', 'split', 'sha1']].assign(suggestion='jeans', score=.95, kind='category', reason='drawn so')
+    return df[['path', 'category', 'split', 'sha1']].assign(suggestion='jeans', score=.95, sure=.95, kind='category', reason='drawn so')
 
 
 def test_marks_survive_another_window(settings):
@@ -110,4 +122,29 @@ def test_five_thousand_pictures_stay_light(settings):
     c.send_page()
     c.draw()
     assert len(c.listed) > 4000 and len(c.page.cards) == 24 and c.page.state['pages'] == -(-len(c.listed)//24)
-    assert sum(len(x['src']) for x in c.page.cards) < 500_000
+    sent = len(json.dumps(c.page.get_state(['cards', 'state'])))
+    print(f'{sent} bytes for a page of {len(c.listed)} pictures')
+    assert sent < 500_000
+    c.do('mark', sha1=c.here[0], to='rejected/by-hand')
+    assert len(json.dumps(c.page.get_state('state'))) < 10_000, 'a mark sends no picture'
+
+
+def test_strangers_are_told_from_wrong_labels(settings):
+    "What is far from every category is out of scope; what lies in the wrong category is only in the wrong category"
+    df = pictures(settings)
+    labels, r = sorted(settings.categories), np.random.default_rng(0)
+    y = df.category.map(labels.index).to_numpy()
+    centre = np.eye(len(labels), 64, dtype=np.float32)*3
+    X = centre[y] + r.normal(0, .2, (len(df), 64)).astype(np.float32)
+    X[:3], X[3:6] = r.normal(0, .2, (3, 64))+np.eye(64)[40]*3, centre[(y[3:6]+1) % len(labels)] + r.normal(0, .2, (3, 64))
+    o = _out_of_scope(df, X, labels, settings)
+    assert {0, 1, 2} <= set(o.index) and not {3, 4, 5} & set(o.index)
+    assert (o.suggestion == 'rejected/out-of-scope').all() and o.score.between(0, 1).all()
+
+
+def test_a_doubt_is_never_accepted_by_itself(settings):
+    "Neither is what is as given, nor what is less sure than asked for"
+    o = table(settings).head(4).assign(kind=['category', 'doubt', '', 'quality'], sure=[.85, .99, .99, .5], suggestion=['jeans', 'jeans', 'jeans', 'rejected/poor-quality'], category='socks')
+    assert accepted(o, 80) == {o.sha1[0]: 'jeans'}
+    assert accepted(o) == {o.sha1[0]: 'jeans', o.sha1[3]: 'rejected/poor-quality'}
+    assert accepted(o.assign(category='jeans'), 80) == {}

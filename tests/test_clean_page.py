@@ -1,10 +1,11 @@
 """The cleaning page in a real browser: marks survive everything, apply moves files, undo brings them back, on a phone as on a desk"""
 import os
-import socket
+import shutil
 import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ import pytest
 pytest.importorskip('fastai')
 pytest.importorskip('playwright')
 
-from playwright import sync_api
+from conftest import free_port  # noqa: E402
+from playwright import sync_api  # noqa: E402
 
+from clothing_classifier.clean import Marks  # noqa: E402
 from clothing_classifier.collect import import_folder  # noqa: E402
 from clothing_classifier.examples import draw_folder  # noqa: E402
 from clothing_classifier.settings import load_settings  # noqa: E402
@@ -40,17 +43,16 @@ def settings(tmp_path_factory):
     return s
 
 
-@pytest.fixture(scope='module')
-def url(settings, tmp_path_factory):
-    "Voila with the project's own notebook over these pictures"
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        port = s.getsockname()[1]
-    env = os.environ | {'CLOTHING_CLASSIFIER_SETTINGS': str(settings.file), 'PYTHONPATH': str(ROOT)}
-    with open(tmp_path_factory.mktemp('voila')/'log', 'wb') as log:
-        p = subprocess.Popen([sys.executable, '-m', 'voila', str(ROOT/'nbs/clean.ipynb'), f'--port={port}', '--no-browser'], env=env, stdout=log, stderr=log)
+@contextmanager
+def served(settings, folder, *cmd):
+    "A Jupyter server as a process in `folder`, over these pictures: its address, once it answers"
+    port = free_port()
+    env = os.environ | {'CLOTHING_CLASSIFIER_SETTINGS': str(settings.file), 'PYTHONPATH': str(ROOT), 'BROWSER': 'true'}
+    with open(folder/'log', 'wb') as log:
+        p = subprocess.Popen([sys.executable, *cmd, str(port)], cwd=folder, env=env, stdout=log, stderr=log)
     try:
         for _ in range(WAIT//500):
+            assert p.poll() is None, (folder/'log').read_text()
             try:
                 urllib.request.urlopen(f'http://127.0.0.1:{port}/voila/static/favicon.ico', timeout=5)
                 break
@@ -59,7 +61,17 @@ def url(settings, tmp_path_factory):
         yield f'http://127.0.0.1:{port}/'
     finally:
         p.terminate()
-        p.wait(30)
+        try: p.wait(30)
+        except subprocess.TimeoutExpired: p.kill()
+
+
+@pytest.fixture(scope='module')
+def url(settings, tmp_path_factory):
+    "The command's page"
+    (settings.file.parent/'nbs').mkdir()
+    shutil.copy(ROOT/'nbs/clean.ipynb', settings.file.parent/'nbs')
+    cmd = '-c', 'from clothing_classifier.cli import main; main()', 'clean', '--page', '--serve-port'
+    with served(settings, tmp_path_factory.mktemp('voila'), *cmd) as o: yield o
 
 
 @pytest.fixture(scope='module')
@@ -68,6 +80,12 @@ def browser():
         b = p.chromium.launch(executable_path=chromium, args=['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'])
         yield b
         b.close()
+
+
+@pytest.fixture(autouse=True)
+def no_marks(settings):
+    "What another test has marked is not here"
+    Marks(settings).file.unlink(missing_ok=True)
 
 
 def opened(browser, url, width, height=900, **kw):
@@ -178,3 +196,77 @@ def test_accept_all_above(settings, url, browser):
     marked(page, n)
     assert places(settings) == start
     page.close()
+
+
+def focused(page): return page.evaluate('document.activeElement.dataset.sha1')
+
+
+def test_every_key(settings, url, browser):
+    "What the page says about its keys is so"
+    page = opened(browser, url, 1280)
+    choose(page, 'show', 'all')
+    page.wait_for_function('document.querySelectorAll(".cl-card").length === 24')
+    page.wait_for_function('document.querySelector(".cl-pager").textContent.includes("page 1 of")')
+    cards = page.evaluate('[...document.querySelectorAll(".cl-card")].map(o => ({...o.dataset}))')
+    a, b, c, d = [o['sha1'] for o in cards[:4]]
+    columns = page.evaluate('[...document.querySelectorAll(".cl-card")].filter((o, i, all) => o.offsetTop === all[0].offsetTop).length')
+    page.locator('.cl-card').first.focus()
+    for key, i in (('ArrowRight', 1), ('ArrowDown', 1+columns), ('ArrowLeft', columns), ('ArrowUp', 0)):
+        page.keyboard.press(key)
+        assert focused(page) == cards[i]['sha1'], key
+    for key in 'kmr3': page.keyboard.press(key)
+    marked(page, 4)
+    page.wait_for_function('document.querySelectorAll(".cl-card:not([data-mark=\'\'])").length === 4')
+    assert marks(page) == {a: cards[0]['category'], b: cards[1]['suggestion'], c: cards[2]['reject'], d: 'shoes'}
+    for key, n in (('n', 2), ('p', 1)):
+        page.keyboard.press(key)
+        page.wait_for_function('n => document.querySelector(".cl-pager").textContent.includes(`page ${n} of`)', arg=n)
+        page.wait_for_function('document.activeElement === document.querySelector(".cl-card")')
+    page.keyboard.press('z')
+    page.wait_for_function('document.querySelector("dialog[open] img")?.naturalWidth > 0')
+    page.keyboard.press('k') # Marks nothing that is hidden behind it
+    page.keyboard.press('Escape')
+    page.wait_for_function('!document.querySelector("dialog[open]")')
+    marked(page, 4)
+    assert focused(page) == a
+    for key in 'uuuu':
+        page.keyboard.press(key)
+        page.keyboard.press('ArrowRight')
+    marked(page, 0)
+    page.close()
+
+
+def test_in_jupyter_too(settings, browser, tmp_path):
+    "The same notebook in JupyterLab, whose own keys (M, R, K ...) stay out of it"
+    pytest.importorskip('jupyterlab')
+    shutil.copy(ROOT/'nbs/clean.ipynb', tmp_path)
+    start = places(settings)
+    with served(settings, tmp_path, '-m', 'jupyterlab', '--no-browser', '--IdentityProvider.token=', '--ServerApp.allow_root=True', f'--ServerApp.root_dir={tmp_path}', '--port') as url:
+        page = browser.new_page(viewport={'width': 1280, 'height': 900})
+        page.set_default_timeout(WAIT)
+        page.goto(f'{url}lab/tree/clean.ipynb?reset')
+        page.wait_for_selector('.jp-Notebook .jp-Cell')
+        page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status=idle]')
+        page.locator('.jp-Notebook .jp-Cell').first.click()
+        page.keyboard.press('Shift+Enter')
+        page.keyboard.press('Shift+Enter')
+        page.wait_for_selector('.cl[aria-busy=false] [data-counts]')
+        choose(page, 'show', 'all')
+        card = page.locator('.cl-card').first
+        sha1, to = card.get_attribute('data-sha1'), card.get_attribute('data-reject')
+        card.focus()
+        page.keyboard.press('r')
+        marked(page, 1)
+        photograph(page, 'jupyter')
+        page.click('[data-do=ask]')
+        page.click('[data-do=apply]')
+        page.wait_for_selector('[data-message]')
+        assert places(settings) == start | {sha1: to.removeprefix('rejected/')}
+        page.click('[data-do=undo]')
+        marked(page, 1)
+        assert places(settings) == start
+        page.locator(f'[data-sha1="{sha1}"]').focus()
+        page.keyboard.press('u')
+        marked(page, 0)
+        assert page.locator('.jp-Notebook .jp-Cell').count() == 2, 'no key of the page reached the notebook'
+        page.close()
