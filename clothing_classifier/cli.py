@@ -114,12 +114,11 @@ def _printer(sheet, as_json, as_csv, labels):
     line = bulk.as_json if as_json else (lambda r: bulk.as_csv(r, labels)) if as_csv else bulk.as_text
     return lambda r: None if r['error'] and not (as_json or as_csv) else print(line(r), flush=True)
 
-@command('serve: model threads max_upload_mb max_megapixels', 'links')
+@command('serve: model threads max_upload_mb max_megapixels', 'links', 'api: workers')
 def predict(settings, pictures:list[str]=typer.Argument(help='Files, folders, patterns, links, or - for a picture on standard input', show_default=False),
     as_json:bool=typer.Option(False, '--json', help='One JSON object a line'), as_csv:bool=typer.Option(False, '--csv', help='Comma-separated values'),
     out:Path=typer.Option(None, help='Write to this .csv or .jsonl file', show_default=False),
-    resume:bool=typer.Option(False, '--resume', help='Go on with the file of --out: leave out what stands there'),
-    workers:int=typer.Option(0, min=0, help='Pictures at the same time, 0 for one a core')):
+    resume:bool=typer.Option(False, '--resume', help='Go on with the file of --out: leave out what stands there')):
     "Say what is on pictures."
     from contextlib import nullcontext
     from clothing_classifier import bulk
@@ -132,7 +131,7 @@ def predict(settings, pictures:list[str]=typer.Argument(help='Files, folders, pa
     links = open_links(settings) if any(map(bulk.is_link, pictures)) else None
     with sheet or nullcontext(), _bar(sum(1 for _ in todo()), out) as bar:
         put = _printer(sheet, as_json, as_csv, clf.labels)
-        for r in bulk.classify(clf, todo(), bulk.reader(links, settings.serve.max_upload_mb), workers):
+        for r in bulk.classify(clf, todo(), bulk.reader(links, settings.serve.max_upload_mb), settings.api.workers):
             put(r)
             bar.update()
             if not r['error']: continue

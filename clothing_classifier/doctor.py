@@ -36,14 +36,14 @@ def _lacks(r):
     return '' if r.specifier.contains(v, prereleases=True) else f'{r.name}{r.specifier} (is {v})'
 
 def packages(
-    extra:str='' # `train`; '' for the base
+    extra:str='' # `train` or `database`; '' for the base
 )->Finding:
     "Are the packages there that an extra asks for?"
     rs = [Requirement(o) for o in requires(_package) or []]
     rs = [o for o in rs if (o.marker.evaluate(dict(extra=extra)) and not o.marker.evaluate(dict(extra='')) if o.marker else not extra)]
     lacks = [o for o in map(_lacks, rs) if o]
     name = f'{_package}[{extra}]' if extra else _package
-    return Finding(f'packages of {name}', f'{len(rs)-len(lacks)} of {len(rs)}' + (f", without {', '.join(lacks)}" if lacks else ''), f"pip install '{name}'" if lacks else '', extra or 'serve')
+    return Finding(f'packages of {name}', f'{len(rs)-len(lacks)} of {len(rs)}' + (f", without {', '.join(lacks)}" if lacks else ''), f"pip install '{name}'" if lacks else '', 'train' if extra == 'train' else 'serve')
 
 def python()->Finding:
     "Is Python new enough?"
@@ -84,4 +84,5 @@ def examine(
 )->list: # Of `Finding`
     "Look at this machine"
     s = settings or load_settings()
-    return [python(), Finding('settings', str(s.file)), packages(), packages('train'), weights(s), data(s), network(s)]
+    extras = ['database', 'train'] if s.feedback.store == 'database' else ['train']
+    return [python(), Finding('settings', str(s.file)), packages(), *map(packages, extras), weights(s), data(s), network(s)]

@@ -41,26 +41,35 @@ def _shrink_on_load(im, side):
     "Use JPEG's draft mode as far as both sides stay at least `side` pixels"
     if im.format in ('JPEG','MPO') and not im.info.get('progressive') and not im.info.get('progression'): im.draft(None, (side, side))
 
+_heavy = dict(WEBP=.6) # Format -> share of the budget
+
 def _check_budget(im, max_megapixels):
-    mp = im.width*im.height/1e6
-    if mp > max_megapixels: raise ImageError(f"This picture has {mp:,.0f} megapixels; the most is {max_megapixels:g}. Send a smaller copy.")
+    mp, most = im.width*im.height/1e6, max_megapixels*_heavy.get(im.format, 1)
+    if mp > most: raise ImageError(f"This picture has {mp:,.0f} megapixels; the most is {most:g}. Send a smaller copy.")
 
 # %% ../nbs/10_images.ipynb #7cbc8b1f
-def _deep_to_l(im):
-    "Pixels of more than 8 bits as 8-bit grey"
-    a = np.asarray(im).astype(np.float32)
-    top = 65535 if im.mode.startswith('I;16') or a.max() > 255 else 255
-    if im.mode == 'F' and a.max() <= 1: top = 1
-    return Image.fromarray((np.nan_to_num(a)/top*255).clip(0, 255).astype(np.uint8))
+def _white(im):
+    "The value that is white in a mode of more than 8 bits"
+    if im.mode.startswith('I;16'): return 65535
+    top = im.getextrema()[1]
+    return 65535 if top > 255 else 1 if im.mode == 'F' and top <= 1 else 255
 
-def _to_rgb(im):
-    "Any mode as RGB, transparent onto white"
-    if im.mode[0] in 'IF': im = _deep_to_l(im)
-    if im.mode == 'RGB' and 'transparency' not in im.info: return im
+def _deep_to_l(im, white): return Image.fromarray((np.nan_to_num(np.asarray(im, np.float32))/white*255).clip(0, 255).astype(np.uint8))
+
+def _flat(im, white):
+    "A strip as RGB, transparent onto white"
+    if white: im = _deep_to_l(im, white)
     if not im.has_transparency_data: return im.convert('RGB')
     im = im.convert('RGBA')
     o = Image.new('RGB', im.size, 'white')
     o.paste(im, mask=im.getchannel('A'))
+    return o
+
+def _to_rgb(im, k=1):
+    "Any mode as RGB, `k` times smaller"
+    if k == 1 and im.mode == 'RGB' and 'transparency' not in im.info: return im
+    o, white = Image.new('RGB', [-(-n//k) for n in im.size]), _white(im) if im.mode[0] in 'IF' else 0
+    for y in range(0, im.height, 64*k): o.paste(_flat(im.crop((0, y, im.width, min(y+64*k, im.height))), white).reduce(k), (0, y//k))
     return o
 
 def _upright(im):
@@ -79,16 +88,17 @@ def read_bytes(
 
 _one_large = threading.Lock()
 
-def _decoded(im):
-    "The pixels, upright, as RGB. They take up to 20 bytes a pixel meanwhile, so threads decode large pictures one at a time"
-    with _one_large if im.width*im.height > 4e6 else nullcontext():
+def _decoded(im, side):
+    "The pixels, upright, as RGB. They take up to 16 bytes a pixel meanwhile, so threads decode large pictures one at a time, and shrink them"
+    large = im.width*im.height > 4e6
+    with _one_large if large else nullcontext():
         im.load()
-        return _to_rgb(_upright(im))
+        return _to_rgb(_upright(im), max(min(im.size)//side, 1) if large else 1)
 
 def open_image(
     data:bytes|memoryview|str|Path|Image.Image, # A file's content, its path, or a picture opened elsewhere
     max_megapixels:float=25, # The budget; more is refused before decoding
-    side:int=512 # Pixels that are enough for the shorter side: JPEGs may be decoded smaller, never below this
+    side:int=512 # Pixels that are enough for the shorter side: JPEGs and large pictures may come smaller, never below this
 )->Image.Image: # Mode RGB, upright, size (width, height)
     "Open untrusted bytes as one RGB picture, the first frame. Raises `ImageError`"
     if isinstance(data, Image.Image): return _to_rgb(_upright(data))
@@ -98,7 +108,7 @@ def open_image(
     try:
         _shrink_on_load(im, side)
         _check_budget(im, max_megapixels)
-        return _decoded(im)
+        return _decoded(im, side)
     except ImageError: raise
     except MemoryError: raise ImageError("This picture needs more memory than there is. Send a smaller copy.") from None
     except Exception: raise ImageError("This picture is damaged or incomplete. Send it again, or another copy.") from None

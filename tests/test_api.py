@@ -224,6 +224,20 @@ def test_link(api, monkeypatch):
     assert '404' in is_problem(api.post('/v1/predict', json=dict(url='https://shop.example/gone.jpg')), 422)
 
 
+HOSTILE = (
+    'http://localhost/ http://127.0.0.1/ http://127.1/ http://2130706433/ http://0x7f000001/ http://0/ http://[::1]/ http://[::ffff:127.0.0.1]/ '
+    'http://[::ffff:169.254.169.254]/ http://169.254.169.254/latest/meta-data/ http://10.0.0.1/ http://192.168.1.1/ http://100.64.0.1/ http://[fe80::1]/ '
+    'http://[fd00::1]/ http://[64:ff9b::7f00:1]/ http://[2002:7f00:1::]/ http://224.0.0.1/ http://user:pw@1.1.1.1/ http://1.1.1.1:22/ http://1.1.1.1:99999/ '
+    'ftp://1.1.1.1/a.jpg file:///etc/passwd gopher://1.1.1.1/ data:image/png;base64,AA== //1.1.1.1/ https:// http:/// javascript:alert(1) \x00 x'
+).split(' ')
+
+
+@pytest.mark.parametrize('url', [*HOSTILE, '', ' ', 'http://' + 'a' * 70 + '.example/', 'http://' + 'a.' * 5000])
+def test_hostile_links(api, url):
+    "The matrix of the page: refused with a sentence, and nothing inside is asked"
+    is_problem(api.post('/v1/predict', json=dict(url=url)), 422)
+
+
 def test_links_can_be_turned_off(tmp_path):
     is_problem(client(tmp_path, links_follow='no').post('/v1/predict', json=dict(url='https://shop.example/a.jpg')), 403)
 

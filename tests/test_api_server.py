@@ -1,6 +1,7 @@
 "The API as a process under a real server: what is refused before it is read, what a crowd gets, and what a stop loses"
 
 import http.client
+import io
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
 from tiny import noise, picture, served, write_settings
 
 
@@ -100,6 +102,36 @@ def test_memory_stays_bounded(server):
         got = list(ex.map(one, range(100)))
     assert set(got) <= {200, 503, 408} and 200 in got, got
     assert rss(p)[1] - before < 350, (before, rss(p))
+
+
+def largest():
+    "(kind, content) of pictures that take much more memory than their files: 25 megapixels in every mode, 15 as WebP"
+
+    def encoded(im, format, **kw):
+        b = io.BytesIO()
+        im.save(b, format, **kw)
+        return format, b.getvalue()
+
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for mode in ('I;16', 'LA', 'RGBA', 'P'):
+        im = Image.new(mode, (5000, 5000))
+        yield encoded(im, 'PNG', compress_level=1, exif=exif)
+    yield encoded(Image.new('F', (5000, 5000)), 'TIFF', compression='tiff_lzw')
+    yield encoded(Image.new('CMYK', (5000, 5000)), 'JPEG', progressive=True)
+    yield encoded(Image.new('RGBA', (3870, 3870)), 'WEBP', method=0, quality=50)
+
+
+@pytest.mark.skipif(not os.path.isdir('/proc'), reason='reads memory from /proc')
+def test_the_largest_pictures_fit_into_a_small_dyno(tmp_path):
+    "Each of them twice at the same time; a dyno has 512 MB, and the shipped network takes 60 MB more than the one here"
+    write_settings(tmp_path)
+    with served(tmp_path) as (port, p, _), ThreadPoolExecutor(2) as ex:
+        for format, data in largest():
+            ask = lambda i, data=data: httpx.post(f'http://127.0.0.1:{port}/v1/predict', files=dict(file=data), timeout=120).status_code
+            assert list(ex.map(ask, range(2))) == [200, 200], format
+            print(f'{format}: {len(data) / 1e6:.1f} MB, peak {rss(p)[1]:.0f} MB')
+        assert rss(p)[1] < 430
 
 
 def post(c, data, **headers):

@@ -1,0 +1,117 @@
+"The training sub-commands, one after the other on drawings, as somebody with a new idea would type them"
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT, small_settings
+from tiny import command
+from typer.testing import CliRunner
+
+from clothing_classifier.cli import app
+from clothing_classifier.examples import draw_folder
+from clothing_classifier.settings import settings_text
+
+
+@pytest.fixture(scope='module')
+def place(tmp_path_factory):
+    "A folder with the settings of a tiny training, and drawings beside it"
+    d = tmp_path_factory.mktemp('training')
+    text = settings_text(small_settings(d, train_final_epochs=0, train_unfrozen_epochs=1, serve_threads=1))
+    (d / 'settings.ini').write_text(text)
+    draw_folder(d / 'drawn', ['jeans', 'socks'], n=40)
+    return d
+
+
+@pytest.fixture(scope='module')
+def say(place):
+    "Run a sub-command with --json in this process: what it printed, as an object"
+
+    def f(*args):
+        with pytest.MonkeyPatch.context() as m:
+            m.chdir(place)
+            r = CliRunner().invoke(app, [*map(str, args), '--json'])
+        assert r.exit_code == 0 and 'Traceback' not in r.stderr, r.stderr
+        return json.loads(r.stdout)
+
+    return f
+
+
+@pytest.fixture(scope='module')
+def collected(say): return say('collect', '--folder', 'drawn')
+
+
+@pytest.fixture(scope='module')
+def trained(collected, say): return say('train', '--seed', '7')
+
+
+@pytest.fixture(scope='module')
+def exported(trained, say): return say('export')
+
+
+def test_collect(collected): assert collected['jeans']['kept'] == collected['socks']['kept'] == 40
+
+
+def test_look(collected, say, place):
+    rows = say('look', '--sheet', place / 'sheet.png')
+    assert rows['socks']['pictures'] == 40 and (place / 'sheet.png').stat().st_size > 1000
+
+
+def test_clean(collected, say, place):
+    "A picture in the wrong folder is listed; there is nothing to take back"
+    assert isinstance(say('clean', '--most', '3'), dict)
+    assert say('clean', '--undo') == dict(taken_back=0)
+
+
+def test_train(trained, place):
+    "The run's folder has what `evaluate` and `export` need, and the option that was given"
+    run = place / 'runs' / os.path.basename(trained['run'])
+    assert {'learner.pkl', 'metrics.json', 'history.csv', 'settings.ini'} <= {o.name for o in run.iterdir()}
+    assert 'seed = 7' in (run / 'settings.ini').read_text()
+
+
+def test_evaluate(trained, say):
+    o = say('evaluate', '--run', trained['run'])
+    assert 0 <= o['test']['accuracy'] <= 1 and {'temperature', 'thresholds'} == set(o['serving'])
+
+
+def test_export(exported, place):
+    assert exported['check']['same'] == exported['check']['pictures'] and exported['shipped'] == 'int8'
+    assert (place / 'export.pkl').is_file() and (place / 'export.onnx').is_file()
+
+
+def test_what_was_exported_answers(exported, place):
+    "The last station: a process of its own, without torch"
+    p = command('predict', 'drawn/jeans/0001.jpg', '--json', cwd=place, stdout=subprocess.PIPE)
+    assert set(json.loads(p.communicate(timeout=120)[0])['probabilities']) == {'jeans', 'socks'} and p.returncode == 0
+
+
+def test_build(say, tmp_path, place):
+    "All of it at once, elsewhere; summaries of the import stay off standard output"
+    shutil.copy(place / 'settings.ini', tmp_path)
+    o = say('build', '--folder', 'drawn', '--settings', tmp_path / 'settings.ini')
+    assert o['shipped'] == 'int8' and (tmp_path / 'export.onnx').is_file()
+
+
+@pytest.mark.parametrize('cmd', ['look', 'train', 'clean', 'build'])
+def test_without_pictures_they_say_what_to_do(cmd, place, tmp_path):
+    shutil.copy(place / 'settings.ini', tmp_path)
+    r = CliRunner().invoke(app, [cmd, '--settings', str(tmp_path / 'settings.ini')])
+    said = [o for o in r.stderr.splitlines() if o.startswith('clothing-classifier: ')]
+    assert (r.exit_code, len(said)) == (2, 1) and re.search('collect|import', said[0]), r.stderr
+
+
+@pytest.mark.parametrize('cmd', ['collect', 'look', 'clean', 'train', 'evaluate', 'export', 'build'])
+def test_a_base_install_names_the_extra(cmd, place, tmp_path):
+    "With what the training extra brings made impossible to import"
+    heavy = "('torch','fastai','pandas','imagehash','sklearn','onnx','matplotlib','aiohttp','ddgs')"
+    code = f'import sys; [sys.modules.__setitem__(o, None) for o in {heavy}]; from clothing_classifier.cli import main; main()'
+    (tmp_path / 'learner.pkl').write_bytes(b'')
+    args = ['--run', tmp_path] if cmd in ('evaluate', 'export') else []
+    env = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    p = subprocess.run([sys.executable, '-c', code, cmd, *args], cwd=place, capture_output=True, text=True, timeout=240, env=env)
+    assert p.returncode == 2 and "pip install 'clothing_classifier[train]'" in p.stderr and p.stderr.count('\n') == 1, p.stderr
