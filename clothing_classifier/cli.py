@@ -148,13 +148,12 @@ def _for_kernels(settings):
     os.environ['CLOTHING_CLASSIFIER_SETTINGS'] = str(f if load_settings(settings.file) != settings else settings.file)
 
 def _page(settings, browser):
-    from voila.app import Voila
-    from clothing_classifier.server import voila_config
+    from clothing_classifier.server import serve_page
     nb = settings.file.parent/'nbs'/'app.ipynb'
     if not nb.is_file(): raise SettingsError(f"{nb}: there is no such notebook; run this in a clone of the project")
     if not settings.serve.model.is_file(): raise SettingsError(f"{settings.serve.model}: there is no such file; train and export a model, or set [serve] model in {settings.file}")
     _for_kernels(settings)
-    Voila.launch_instance([str(nb), f'--port={settings.serve.port}', f'--Voila.ip={settings.serve.ip}', *([] if browser else ['--no-browser'])], config=voila_config(settings))
+    serve_page(settings, nb, browser)
 
 @command('serve', 'links', 'feedback', 'api')
 def serve(settings, api:bool=typer.Option(False, '--api', help='The REST API instead of the page'),
