@@ -954,5 +954,5 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                      'clothing_classifier/words.py'),
                                            'clothing_classifier.words.Words.sentence': ( 'words.html#words.sentence',
                                                                                          'clothing_classifier/words.py'),
-                                           'clothing_classifier.words._patterns': ( 'words.html#_patterns',
-                                                                                    'clothing_classifier/words.py')}}}
+                                           'clothing_classifier.words._patterns': ('words.html#_patterns', 'clothing_classifier/words.py'),
+                                           'clothing_classifier.words._table': ('words.html#_table', 'clothing_classifier/words.py')}}}

@@ -44,7 +44,8 @@ class Dashboard:
         self.about, jpegs = engine.ask('about')
         if 'error' in self.about: raise RuntimeError(self.about['error'])
         drawn = [(c, f'data:image/jpeg;base64,{base64.b64encode(o).decode()}') for c,o in zip(self.about['drawn'], jpegs)]
-        self.browser = Browser(about=self.about | dict(drawn=drawn, title=s.title, list=self.words.list(self.about['labels']), max_mb=s.max_upload_mb, texts=self.words.texts, language=s.language))
+        shown = dict(title=s.title, list=self.words.list(self.about['labels']), max_mb=s.max_upload_mb, texts=self.words.texts, language=s.language)
+        self.browser = Browser(about=self.about | shown | dict(drawn=drawn))
         self.browser.on_msg(lambda widget, m, buffers: self.hear(m, buffers))
 
     def say(self, id, jpegs=(), **kw): self.browser.send(dict(id=id, **kw), buffers=list(jpegs))

@@ -23,7 +23,7 @@ def _drawing(clf, category, tries=6, side=224):
     from clothing_classifier.images import thumbnail
     for i in range(tries):
         p = clf.predict(im := draw_goods(category, i, side))
-        if p.known and p.category == category and p.probability > .7: return thumbnail(im, side)
+        if p.known and p.category == category and p.probability > .6: return thumbnail(im, side)
 
 def about(engine, data):
     "What the page shows before the first picture"
@@ -62,7 +62,8 @@ class Engine:
         settings:Settings # Model, limits, language
     ):
         n = max((os.cpu_count() or 1)//(settings.serve.threads or os.cpu_count() or 1), 1)
-        self.settings, self.words, self.turns, self.fetching = settings, Words(settings.serve.language), threading.Semaphore(n), threading.Semaphore(settings.links.at_once)
+        self.settings, self.words = settings, Words(settings.serve.language)
+        self.turns, self.fetching = threading.Semaphore(n), threading.Semaphore(settings.links.at_once)
 
     @cached_property
     def classifier(self):

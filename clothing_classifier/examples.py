@@ -115,14 +115,16 @@ def _sew_tshirt(line, shape, c):
 
 def _sew_polo(line, shape, c):
     seam, shadow = _tints(c)[1:3]
-    shape((42,9), (37,15), (46,24), (50,16), ink=shadow), shape((58,9), (63,15), (54,24), (50,16), ink=shadow), shape((44,9), (56,9), (50,16), ink=seam)
+    for x in (-1,1): shape((50+8*x,9), (50+13*x,15), (50+4*x,24), (50,16), ink=shadow)
+    shape((44,9), (56,9), (50,16), ink=seam)
     line((47.5,22), (47.5,40), (52.5,40), (52.5,22))
     for y in (26,33): shape((49.4,y), (50.6,y), (50.6,y+1.2), (49.4,y+1.2), ink=(245,245,240))
     line((71,37), (68,26)), line((29,37), (32,26)), line((29,87), (71,87), w=.3)
 
 def _sew_shirt(line, shape, c):
     seam, shadow = _tints(c)[1:3]
-    shape((43,6), (37,12), (46,23), (50,14), ink=shadow), shape((57,6), (63,12), (54,23), (50,14), ink=shadow), shape((44,6), (56,6), (50,14), ink=seam)
+    for x in (-1,1): shape((50+7*x,6), (50+13*x,12), (50+4*x,23), (50,14), ink=shadow)
+    shape((44,6), (56,6), (50,14), ink=seam)
     line((48,20), (48,93), w=.35), line((52,18), (52,93), w=.35), line((70,42), (68,24)), line((30,42), (32,24))
     for y in range(28, 90, 10): shape((49.4,y), (50.6,y), (50.6,y+1.4), (49.4,y+1.4), ink=seam)
     line((57,36), (67,36), (67,48), (62,51), (57,48), (57,36), w=.35), line((10,73), (20,76)), line((90,73), (80,76))
@@ -134,7 +136,8 @@ def _sew_shoes(line, shape, c):
 
 def _sew_socks(line, shape, c):
     for y in range(7, 17, 2): line((34.6,y), (59.6,y), w=.35)
-    line((35,18), (60,18)), shape((35.5,62), (36,70), (46,82), (53,70), (46,62), ink=_tints(c)[2]), shape((70,66), (84,74), (88,84), (82,92), (70,93), (74,80), ink=_tints(c)[2])
+    line((35,18), (60,18))
+    for o in ([(35.5,62),(36,70),(46,82),(53,70),(46,62)], [(70,66),(84,74),(88,84),(82,92),(70,93),(74,80)]): shape(*o, ink=_tints(c)[2])
 
 _seams = {'jeans': _sew_jeans, 't-shirt': _sew_tshirt, 'polo-shirt': _sew_polo, 'shirt': _sew_shirt, 'shoes': _sew_shoes, 'socks': _sew_socks}
 
@@ -145,15 +148,16 @@ def draw_goods(
 )->Image.Image: # Mode RGB
     "Draw a piece of clothing as a shop shows it"
     if category not in _goods: return draw_picture(category, seed, size)
-    r, side = random.Random(f'{category}-{seed}'), 3*size
-    ground, c, at = r.choice([(250,250,250),(232,228,222)]), _dyes[category][seed % 3], lambda pts: [(x*side/100, y*side/100) for x,y in pts]
+    r, side, at = random.Random(f'{category}-{seed}'), 3*size, lambda pts: [(x*side/100, y*side/100) for x,y in pts]
+    ground, c = r.choice([(250,250,250),(232,228,222)]), _dyes[category][seed % 3]
     im, mask = Image.new('RGB', (side, side), ground), Image.new('L', (side, side))
     ImageDraw.Draw(mask).polygon(at(_goods[category]), fill=255)
     mask = mask.filter(ImageFilter.GaussianBlur(side/180)).point(lambda v: 255*(v > 127)) # Round corners
     im.paste(Image.new('RGB', im.size, c), mask=mask)
     im = _weave(r, im, mask)
     d, seam = ImageDraw.Draw(im), _tints(c)[1]
-    _seams[category](lambda *o, ink=seam, w=.5: d.line(at(o), fill=ink, width=int(w*side/100), joint='curve'), lambda *o, ink: d.polygon(at(o), fill=ink), c)
+    line = lambda *o, ink=seam, w=.5: d.line(at(o), fill=ink, width=int(w*side/100), joint='curve')
+    _seams[category](line, lambda *o, ink: d.polygon(at(o), fill=ink), c)
     return im.filter(ImageFilter.GaussianBlur(.8)).resize((size, size), Image.Resampling.LANCZOS)
 
 # %% ../nbs/10b_examples.ipynb #9384abab

@@ -143,7 +143,8 @@ def add_map(
         warnings.simplefilter('ignore')
         f = torch.zeros(2, model[1][2].num_features//2, 5, 4)
         dims = {0: torch.export.Dim('batch'), 2: torch.export.Dim('h'), 3: torch.export.Dim('w')}
-        torch.onnx.export(Map(model[1]).eval().cpu(), (f,), input_names=['features'], output_names=['map'], dynamic_shapes=(dims,), dynamo=True, verbose=False).save(tmp, external_data=False)
+        prog = torch.onnx.export(Map(model[1]).eval().cpu(), (f,), input_names=['features'], output_names=['map'], dynamic_shapes=(dims,), dynamo=True, verbose=False)
+    prog.save(tmp, external_data=False)
     o = onnx.compose.add_prefix(onnx.load(tmp), 'map_', rename_inputs=False, rename_outputs=False)
     o.ir_version = m.ir_version
     m.graph.output.append(onnx.helper.make_tensor_value_info(at := _features(m), onnx.TensorProto.FLOAT, None))

@@ -95,5 +95,6 @@ class ForkProvisioner(LocalProvisioner):
 class ForkManager(ServerKernelManager):
     "A kernel that comes from the nursery, if there is one"
     async def _async_pre_start_kernel(self, **kw):
-        if Nursery.here and self.provisioner is None: self.provisioner = ForkProvisioner(kernel_id=self.kernel_id or kw.get('kernel_id'), kernel_spec=self.kernel_spec, parent=self)
+        if Nursery.here and self.provisioner is None:
+            self.provisioner = ForkProvisioner(kernel_id=self.kernel_id or kw.get('kernel_id'), kernel_spec=self.kernel_spec, parent=self)
         return await super()._async_pre_start_kernel(**kw)

@@ -85,8 +85,8 @@ def voila_config(
 )->Config: # For `Page.launch_instance`
     "Voila's configuration"
     c, s = Config(), settings.serve
-    c.VoilaConfiguration.update(preheat_kernel=preheat, default_pool_size=1, strip_sources=True, show_tracebacks=False, allow_template_override='NO', template=template,
-        multi_kernel_manager_class=PatientKernelManager, file_allowlist=[r'.*\.(png|svg|ico)'], extension_denylist=['jupyterlab-jupytext'], theme='light')
+    c.VoilaConfiguration.update(preheat_kernel=preheat, default_pool_size=1, strip_sources=True, show_tracebacks=False, template=template,
+        allow_template_override='NO', multi_kernel_manager_class=PatientKernelManager, file_allowlist=[r'.*\.(png|svg|ico)'], extension_denylist=['jupyterlab-jupytext'], theme='light')
     c.MappingKernelManager.update(cull_idle_timeout=idle, cull_interval=max(idle//5, 1), cull_connected=False, kernel_manager_class='clothing_classifier.kernels.ForkManager')
     c.Voila.tornado_settings = dict(websocket_max_message_size=2**20, visitors=s.visitors, full=full_page(settings))
     c.HTMLExporter.language_code = s.language
@@ -96,13 +96,14 @@ def voila_config(
 def serve_page(
     settings:Settings, # Of the page; the environment already tells the other processes where to read them
     notebook:str|Path, # `app.ipynb`
-    browser:bool=False # Open the page in a browser
+    browser:bool=False, # Open the page in a browser
+    preheat:bool=True # Start a kernel ahead of each visitor
 ):
     "Serve until asked to stop"
     s, engine, nursery = settings.serve, EngineProcess() if EngineProcess.possible else None, Nursery() if Nursery.possible else None
     with tempfile.TemporaryDirectory(prefix='clothing-classifier-') as d:
         os.environ['JUPYTER_PATH'] = os.pathsep.join([str(write_template(settings, d)), *filter(None, [os.environ.get('JUPYTER_PATH')])])
         Page.engine, args = engine, [str(notebook), f'--port={s.port}', f'--Voila.ip={s.ip}', *([] if browser else ['--no-browser'])]
-        try: Page.launch_instance(args, config=voila_config(settings))
+        try: Page.launch_instance(args, config=voila_config(settings, preheat))
         finally:
             for o in filter(None, (nursery, engine)): o.stop()

@@ -227,11 +227,10 @@ def test_works_from_the_keyboard(page):
     "Everything that can be done can be reached with Tab, in the order of the page, and shows that it is reached"
     upload(page, drawn('jeans'))
     seen = []
-    page.evaluate('document.activeElement.blur(); window.scrollTo(0, 0)')
-    for _ in range(40):
+    for _ in range(60): # Round and round
         page.keyboard.press('Tab')
         seen.append(page.evaluate("(e => e.getAttribute('aria-label') || e.closest('label')?.innerText || e.innerText || e.tagName)(document.activeElement)"))
-        if seen[-1] == 'BODY': break
+    seen = seen[seen.index('Choose photos'):]
     order = ['Choose photos', 'Address of a picture', 'Classify link', 'Drawing: jeans', 'Cards', 'Table', 'Download CSV', 'Clear']
     at = [seen.index(o) for o in order]
     assert at == sorted(at), seen
