@@ -36,7 +36,7 @@ class Visitor:
 
     def open(self):
         to = f"{self.url.replace('http', 'ws', 1)}api/kernels/{self.kernel}/channels?session_id={self.session}"
-        self.socket = connect(to, subprotocols=['v1.kernel.websocket.jupyter.org'], max_size=None, open_timeout=self.timeout)
+        self.socket = connect(to, subprotocols=['v1.kernel.websocket.jupyter.org'], max_size=None, open_timeout=self.timeout).__enter__()
 
     def __enter__(self): return self
     def __exit__(self, *_): self.socket.close()
