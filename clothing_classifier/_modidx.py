@@ -641,6 +641,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                            'clothing_classifier/feedback.py'),
                                               'clothing_classifier.feedback.clean': ( 'feedback.html#clean',
                                                                                       'clothing_classifier/feedback.py'),
+                                              'clothing_classifier.feedback.gathered': ( 'feedback.html#gathered',
+                                                                                         'clothing_classifier/feedback.py'),
                                               'clothing_classifier.feedback.open_feedback': ( 'feedback.html#open_feedback',
                                                                                               'clothing_classifier/feedback.py')},
             'clothing_classifier.frame': { 'clothing_classifier.frame.full_page': ('frame.html#full_page', 'clothing_classifier/frame.py'),

@@ -175,8 +175,11 @@ def _imported(settings, folder, csv):
     return o
 
 @command('collect', 'data')
-def collect(settings, folder:Path=_folder, csv:Path=_csv, as_json:bool=_json):
+def collect(settings, folder:Path=_folder, csv:Path=_csv, feedback:bool=typer.Option(False, '--feedback', help='What visitors of the page corrected'), as_json:bool=_json):
     "Bring in pictures: from the web, or from a folder or a CSV."
+    if feedback:
+        from clothing_classifier.feedback import gathered
+        folder = gathered(settings)
     o = _imported(settings, folder, csv)
     show(training('collect').collect(settings=settings) if o is None else o, as_json)
 

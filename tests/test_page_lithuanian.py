@@ -8,7 +8,16 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, dyno, free_port, idle, open_page, serving, small_settings
+from conftest import (
+    COMMAND,
+    ROOT,
+    dyno,
+    free_port,
+    idle,
+    open_page,
+    serving,
+    small_settings,
+)
 from PIL import Image
 
 from clothing_classifier.examples import draw_goods
@@ -85,10 +94,8 @@ def test_a_correction_is_kept_without_metadata_and_can_be_imported(taught, tmp_p
     assert len(list((tmp_path/'data'/'images'/'shoes').glob('*.jpg'))) == 1
 
 
-def in_database(browser, tmp_path, url, **env):
+def in_database(browser, tmp_path, **env):
     "Teach a page that keeps corrections in a database, then bring them to the machine that trains"
-    from clothing_classifier.collect import import_folder
-    from clothing_classifier.feedback import Database
     d = dyno(tmp_path, feedback_store='database', feedback_folder='kept')
     with serving(d, **env) as (_, at):
         p, wrong = open_page(browser, at)
@@ -96,13 +103,12 @@ def in_database(browser, tmp_path, url, **env):
         teach(p, tagged(), 'shirt') # Once more: the last category counts
         p.close()
     assert wrong == []
-    assert Database(url or f'sqlite:///{d}/kept/feedback.db').write_folder(tmp_path/'out') == 1
-    (tmp_path/'train').mkdir()
-    import_folder(tmp_path/'out', small_settings(tmp_path/'train', ('socks', 'shirt')))
-    assert len(list((tmp_path/'train'/'data'/'images'/'shirt').glob('*.jpg'))) == 1
+    out = subprocess.run([COMMAND, 'collect', '--feedback', '--json'], cwd=d, env=os.environ | env, capture_output=True, text=True, timeout=300)
+    assert out.returncode == 0, out.stderr
+    assert [o.parent.name for o in (d/'data'/'images').glob('*/*.jpg')] == ['shirt']
 
 
-def test_a_database_keeps_it_sqlite(browser, tmp_path): in_database(browser, tmp_path, '', DATABASE_URL='')
+def test_a_database_keeps_it_sqlite(browser, tmp_path): in_database(browser, tmp_path, DATABASE_URL='')
 
 
 @pytest.fixture(scope='module')
@@ -121,4 +127,4 @@ def postgres():
         finally: run(where/'pg_ctl', '-D', f'{d}/db', '-m', 'immediate', 'stop')
 
 
-def test_a_database_keeps_it_postgresql(browser, tmp_path, postgres): in_database(browser, tmp_path, postgres, DATABASE_URL=postgres)
+def test_a_database_keeps_it_postgresql(browser, tmp_path, postgres): in_database(browser, tmp_path, DATABASE_URL=postgres)
