@@ -498,6 +498,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                  'clothing_classifier/engine.py'),
                                             'clothing_classifier.engine.EngineProcess.stop': ( 'engine.html#engineprocess.stop',
                                                                                                'clothing_classifier/engine.py'),
+                                            'clothing_classifier.engine.Refusal': ('engine.html#refusal', 'clothing_classifier/engine.py'),
                                             'clothing_classifier.engine.Remote': ('engine.html#remote', 'clothing_classifier/engine.py'),
                                             'clothing_classifier.engine.Remote.__init__': ( 'engine.html#remote.__init__',
                                                                                             'clothing_classifier/engine.py'),

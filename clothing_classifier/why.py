@@ -32,14 +32,13 @@ def overlay(
     a:np.ndarray, # From `heat`
     side:int=480 # Longest side of the result, pixels
 )->Image.Image:
-    "The picture, lit where the network looked"
+    "The picture, aglow where the network looked"
     im = im.copy()
     im.thumbnail((side, side))
-    mask = Image.fromarray((a**.8*255).astype(np.uint8)).resize(im.size, Image.Resampling.BICUBIC)
-    grey = ImageOps.grayscale(im)
-    dark = ImageOps.colorize(grey, (8,10,40), (92,86,150))
-    warm = Image.blend(ImageOps.colorize(grey, (120,30,0), (255,214,90)), im, .45)
-    return Image.composite(warm, dark, mask)
+    mask = Image.fromarray((a*255).astype(np.uint8)).resize(im.size, Image.Resampling.BICUBIC)
+    dark = Image.blend(ImageOps.colorize(ImageOps.grayscale(im), (24,26,40), (158,160,172)), im, .2)
+    glow = ImageOps.colorize(mask, (110,10,70), (255,238,120), mid=(240,96,32))
+    return Image.composite(glow, dark, mask.point(lambda v: int(v*.7)))
 
 # %% ../nbs/11c_why.ipynb #8010e7d2
 def where(

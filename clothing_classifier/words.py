@@ -79,7 +79,6 @@ lost | The server does not answer. Reload the page and try again. | Serveris nea
 reload | Reload | Įkelti iš naujo
 unreadable | This file cannot be read. Choose it again. | Šio failo nepavyksta perskaityti. Pasirinkite jį dar kartą.
 ours | Something went wrong on our side. Try again. | Kažkas nepavyko mūsų pusėje. Bandykite dar kartą.
-busy | Too many pictures are waiting. Try again a little later. | Laukia per daug nuotraukų. Bandykite šiek tiek vėliau.
 full | Many people are here at the moment. This page tries again by itself. | Dabar čia daug žmonių. Puslapis pats bandys dar kartą.
 no_links | Links are not followed here. Send the picture itself. | Nuorodos čia neatidaromos. Atsiųskite pačią nuotrauką.
 no_feedback | Pictures are not kept here. | Nuotraukos čia nesaugomos.

@@ -105,7 +105,7 @@ def serving(folder, enter=(), **env):
 @pytest.fixture(scope='session')
 def page_url(tmp_path_factory):
     "The page on the shipped model, from a folder that has nothing but what a dyno gets"
-    with serving(dyno(tmp_path_factory.mktemp('dyno'))) as (_, url): yield url
+    with serving(dyno(tmp_path_factory.mktemp('dyno'), serve_visitors=100)) as (_, url): yield url
 
 
 def chromium():

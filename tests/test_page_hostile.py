@@ -32,7 +32,7 @@ def socks(): return encoded(draw_goods('socks'))
 @pytest.fixture(scope='module')
 def server(tmp_path_factory):
     "A server of its own, whose processes can be weighed"
-    with serving(dyno(tmp_path_factory.mktemp('hostile'))) as (proc, url): yield psutil.Process(proc.pid), url
+    with serving(dyno(tmp_path_factory.mktemp('hostile'), serve_visitors=100)) as (proc, url): yield psutil.Process(proc.pid), url
 
 
 def peak(server):

@@ -82,7 +82,7 @@ def test_three_visitors_in_512_mb(tmp_path):
 
 def test_nothing_is_left_when_they_have_gone(tmp_path):
     "Twelve pages that never open a socket, three visitors who close theirs: two minutes later there is one kernel, the one that waits for the next"
-    with serving(dyno(tmp_path)) as (proc, url):
+    with serving(dyno(tmp_path, serve_visitors=100)) as (proc, url):
         server = psutil.Process(proc.pid)
         def kernels():
             try: return sum(o.status() != psutil.STATUS_ZOMBIE for o in server.children(recursive=True) if o.ppid() != server.pid)
