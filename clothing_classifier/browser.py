@@ -42,7 +42,7 @@ body[data-voila] :has(.cc) { position:static !important; contain:none !important
 .cc-scroll { overflow-x:auto; border:1px solid var(--line); border-radius:14px; background:var(--card); } .cc table { border-collapse:collapse; width:100%; font-size:15px; } .cc th, .cc td { padding:9px 12px; text-align:left; border-bottom:1px solid var(--line); vertical-align:middle; } .cc tr:last-child td { border-bottom:0; } .cc th { font-size:13px; color:var(--soft); font-weight:600; white-space:nowrap; }
 .cc td img { display:block; width:44px; height:44px; object-fit:cover; border-radius:8px; } .cc td.cc-num, .cc th.cc-num { text-align:right; font-variant-numeric:tabular-nums; white-space:nowrap; } .cc td.cc-file { max-width:260px; overflow:hidden; text-overflow:ellipsis; white-space:nowrap; } .cc td.cc-bad { color:var(--bad); }
 .cc-lost { display:flex; flex-wrap:wrap; gap:12px; align-items:center; padding:12px 16px; margin:14px 0 0; border:1px solid var(--bad); border-radius:14px; background:var(--bad-tint); color:var(--bad); }
-@container (max-width:560px) { .cc table { font-size:14px; } .cc th, .cc td { padding:8px; } .cc td.cc-file { max-width:112px; } .cc-card { grid-template-columns:104px 1fr; gap:14px; padding:14px; } .cc-rows { grid-column:1/-1; } .cc-answer { font-size:22px; } .cc-buttons, .cc-buttons > * { width:100%; } .cc-body { display:contents; } .cc-head { min-width:0; align-self:center; } .cc-head, .cc-rows { min-width:0; } .cc-error .cc-head { align-self:center; } .cc-acts { grid-column:1/-1; margin:0; } .cc-acts button { flex:1; } .cc-bar > button { flex:1; } }
+@container (max-width:560px) { .cc table { font-size:14px; } .cc th, .cc td { padding:8px 7px; } .cc th:first-child { font-size:0; } .cc td.cc-file { max-width:96px; } .cc-card { grid-template-columns:104px 1fr; gap:14px; padding:14px; } .cc-rows { grid-column:1/-1; } .cc-answer { font-size:22px; } .cc-buttons, .cc-buttons > * { width:100%; } .cc-body { display:contents; } .cc-head { min-width:0; align-self:center; } .cc-head, .cc-rows { min-width:0; } .cc-error .cc-head { align-self:center; } .cc-acts { grid-column:1/-1; margin:0; } .cc-acts button { flex:1; } .cc-bar > button { flex:1; } }
 @media (prefers-reduced-motion:reduce) { .cc *, .cc *::before { animation:none !important; transition:none !important; } }
 @media (forced-colors:active) { .cc-fill { background:Highlight; } .cc-track { border:1px solid; } }
 """
@@ -215,7 +215,7 @@ _table = r"""
     const { say } = this.visit, a = this.answer, bad = this.state === 'error';
     const text = bad ? this.error : a ? (a.known ? this.shown(a.category) : `${say('none')} (${say('nearest', { category: this.shown(a.category) })})`) : say('waiting');
     this.row.replaceChildren(h('td', {}, this.src ? h('img', { src: this.src, alt: '' }) : ''), h('td', { className: 'cc-file', textContent: this.name, title: this.name }),
-      h('td', { textContent: text, className: bad ? 'cc-bad' : '' }), h('td', { className: 'cc-num', textContent: a ? `${percent(a.probability, 1)} %` : '' }));
+      h('td', { textContent: text, className: bad ? 'cc-bad' : '', colSpan: bad ? 2 : 1 }), bad ? '' : h('td', { className: 'cc-num', textContent: a ? `${percent(a.probability, 1)} %` : '' }));
   }
 
   values(labels) {
@@ -261,13 +261,15 @@ class Visit {
       h('div', { className: 'cc-now' }, this.status, this.progress, this.stopper), this.results());
   }
 
+  howto() { return this.say('or_drop', { keys: /^Mac/.test(navigator.platform) ? '⌘V' : 'Ctrl+V' }) }
+
   intake() {
     const { say, about } = this;
     const input = (attr, cls, text) => h('label', { className: `cc-button ${cls}` }, h('input', { type: 'file', className: 'cc-hidden', onchange: ev => { this.take(ev.target.files); ev.target.value = '' }, attr }), h('span', { textContent: text }));
     const files = input({ accept: 'image/*,.heic,.heif,.avif', multiple: '' }, 'cc-main cc-upload', say('choose')), camera = input({ accept: 'image/*', capture: 'environment' }, 'cc-camera', say('camera'));
     const url = h('input', { className: 'cc-url', type: 'text', inputMode: 'url', placeholder: say('link_hint'), autocomplete: 'off', spellcheck: false, attr: { 'aria-label': say('link') } });
     const link = h('form', { className: 'cc-link', noValidate: true, onsubmit: ev => { ev.preventDefault(); if (url.value.trim()) { this.follow(url.value.trim()); url.value = '' } else url.focus() } }, url, h('button', { type: 'submit', textContent: say('go') }));
-    this.hint = h('p', { className: 'cc-desk', textContent: say('or_drop') });
+    this.hint = h('p', { className: 'cc-desk', textContent: this.howto() });
     this.drop = h('div', { className: 'cc-drop' }, icon(), h('div', { className: 'cc-buttons' }, files, camera), this.hint, about.links ? link : [], h('p', { className: 'cc-quiet', textContent: say('limits', { mb: about.max_mb }) }));
     return this.drop;
   }
@@ -334,7 +336,7 @@ class Visit {
   // Drop and paste anywhere on the page; returns a function that stops listening
   listen() {
     const has = ev => [...ev.dataTransfer.types].some(o => o === 'Files' || o === 'text/uri-list'), typing = ev => /^(INPUT|TEXTAREA|SELECT)$/.test(ev.target.tagName) && ev.target.type !== 'file';
-    const over = on => { this.drop.classList.toggle('cc-over', on); this.hint.textContent = this.say(on ? 'drop_now' : 'or_drop') };
+    const over = on => { this.drop.classList.toggle('cc-over', on); this.hint.textContent = on ? this.say('drop_now') : this.howto() };
     const got = (o, ev) => { const url = o.getData('text/uri-list') || o.getData('text/plain'); if (o.files.length) this.take(o.files); else if (this.about.links && /^https?:\/\/\S+$/.test(url.trim())) this.follow(url.trim()); else return; ev.preventDefault() };
     const on = { dragover: ev => { if (has(ev)) { ev.preventDefault(); over(true) } }, dragleave: ev => { if (!ev.relatedTarget) over(false) }, drop: ev => { if (has(ev)) { ev.preventDefault(); over(false); got(ev.dataTransfer, ev) } }, 'cc-lost': () => this.lost(), paste: ev => { if (!typing(ev) || ev.clipboardData.files.length) got(ev.clipboardData, ev) } };
     for (const [k, f] of Object.entries(on)) window.addEventListener(k, f);

@@ -21,7 +21,7 @@ and | and | ir
 loading | Getting ready … | Ruošiama …
 choose | Choose photos | Pasirinkti nuotraukas
 camera | Take a photo | Fotografuoti
-or_drop | or drop them here, or paste with Ctrl+V | arba nutempkite jas čia, arba įklijuokite Ctrl+V
+or_drop | or drop them here, or paste with {keys} | arba nutempkite jas čia, arba įklijuokite {keys}
 drop_now | Drop to classify | Paleiskite, ir atpažinsime
 limits | JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF, up to {mb} MB each | JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC arba AVIF, iki {mb} MB
 link | Address of a picture | Nuotraukos adresas
