@@ -9,7 +9,7 @@ from tiny import write_settings
 
 from clothing_classifier.engine import Engine
 from clothing_classifier.examples import draw_goods
-from clothing_classifier.predict import Classifier, preprocess, softmax
+from clothing_classifier.predict import Classifier, preprocess
 from clothing_classifier.settings import load_settings
 from clothing_classifier.why import has_map, heat, where
 
@@ -58,9 +58,3 @@ def test_an_older_export_answers_without_it(tmp_path):
     assert engine.ask('about')[0]['why'] is False
     assert 'Export it again' in engine.ask('why', b.getvalue(), category='jeans')[0]['error']
     assert engine.ask('look', b.getvalue())[0]['category'] in ('jeans', 'socks')
-
-
-def test_the_map_costs_nothing_until_it_is_asked_for(clf):
-    "The logits alone come from a run that stops at them"
-    x = preprocess(draw_goods('socks'), **clf.prep)
-    assert clf.logits([x]).shape == (1, 6) and softmax(clf.logits([x])).sum() == pytest.approx(1)
