@@ -143,21 +143,30 @@ def predict(settings, pictures:list[str]=typer.Argument(help='Files, folders, pa
 def _for_kernels(settings):
     "Let the page's kernels, which are processes of their own, read these settings with the options that were given"
     f = Path(tempfile.mkdtemp(prefix='clothing-classifier-'))/'settings.ini'
-    f.write_text(settings_text(replace(settings, file=f)))
+    w = settings.train.weights
+    f.write_text(settings_text(replace(settings, file=f), '' if w in ('imagenet','none') else str((settings.file.parent/Path(w).expanduser()).resolve())))
     os.environ['CLOTHING_CLASSIFIER_SETTINGS'] = str(f if load_settings(settings.file) != settings else settings.file)
 
-def _voila(settings, name, ip, browser, **kw):
-    "Serve a notebook of the project"
-    from voila.app import Voila
-    from clothing_classifier.server import voila_config
-    nb = settings.file.parent/'nbs'/name
-    if not nb.is_file(): raise SettingsError(f"{nb}: there is no such notebook; run this in a clone of the project")
-    _for_kernels(settings)
-    Voila.launch_instance([str(nb), f'--port={settings.serve.port}', f'--Voila.ip={ip}', *([] if browser else ['--no-browser'])], config=voila_config(settings, **kw))
+def _notebook(settings, name):
+    "A notebook of the project"
+    if not (nb := settings.file.parent/'nbs'/name).is_file(): raise SettingsError(f"{nb}: there is no such notebook; run this in a clone of the project")
+    return nb
 
 def _page(settings, browser):
+    "Serve the page that classifies"
+    from clothing_classifier.server import serve_page
+    nb = _notebook(settings, 'app.ipynb')
     if not settings.serve.model.is_file(): raise SettingsError(f"{settings.serve.model}: there is no such file; train and export a model, or set [serve] model in {settings.file}")
-    _voila(settings, 'app.ipynb', settings.serve.ip, browser)
+    _for_kernels(settings)
+    serve_page(settings, nb, browser)
+
+def _clean_page(settings):
+    "Serve the page that mends labels, to this machine alone"
+    from voila.app import Voila
+    from clothing_classifier.server import voila_config
+    nb = _notebook(settings, 'clean.ipynb')
+    _for_kernels(settings)
+    Voila.launch_instance([str(nb), f'--port={settings.serve.port}', '--Voila.ip=127.0.0.1'], config=voila_config(settings, preheat=False, idle=600, ours=False))
 
 @command('serve', 'links', 'feedback', 'api')
 def serve(settings, api:bool=typer.Option(False, '--api', help='The REST API instead of the page'),
@@ -179,9 +188,14 @@ def _sources(settings, folder, csv, urls=None):
     return [f(o, settings=settings) for f,o in ((s.folder, folder), (s.labelled, csv), (s.url_lists, urls)) if o]
 
 @command('collect', 'data')
-def collect(settings, folder:Path=_folder, csv:Path=_csv, urls:Path=_urls, as_json:bool=_json):
-    "Bring in pictures: from the web, or from a folder, a CSV or lists of addresses."
-    show(training('collect').collect(*_sources(settings, folder, csv, urls), settings=settings), as_json)
+def collect(settings, folder:Path=_folder, csv:Path=_csv, urls:Path=_urls, feedback:bool=typer.Option(False, '--feedback', help='What visitors of the page corrected'),
+    as_json:bool=_json):
+    "Bring in pictures: from the web, or from a folder, a CSV, lists of addresses or the page."
+    sources = _sources(settings, folder, csv, urls)
+    if feedback:
+        from clothing_classifier.feedback import gathered
+        sources.append(training('sources').folder(gathered(settings), settings=settings))
+    show(training('collect').collect(*sources, settings=settings), as_json)
 
 # %% ../nbs/20_cli.ipynb #eb0ebe21
 @command('data')
@@ -197,7 +211,7 @@ def clean(settings, most:int=typer.Option(20, min=1, help='Pictures to list'), u
     page:bool=typer.Option(False, '--page', help='Open the page that shows and mends them, for this machine alone'), as_json:bool=_json):
     "List the pictures whose label is most in doubt."
     module = training('clean')
-    if page: return _voila(settings, 'clean.ipynb', '127.0.0.1', True, preheat=False, idle=600)
+    if page: return _clean_page(settings)
     if undo: return show(dict(taken_back=len(module.undo(settings))), as_json)
     df = module.suspects(settings)
     df = df[df.kind != ''].head(most).assign(path=lambda o: o.path.astype(str))

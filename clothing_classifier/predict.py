@@ -74,7 +74,9 @@ def _open_onnx(path, threads):
     except Exception as e: raise ModelError(f"{path}: is not an ONNX file that onnxruntime can open ({str(e).splitlines()[0]}); export it again") from None
     m, name = s.get_modelmeta().custom_metadata_map, s.get_inputs()[0].name
     if miss := [k for k in _keys if k not in m]: raise ModelError(f"{path}: has no {', '.join(miss)} in its metadata; write it with our export, not with another tool")
-    return (lambda x: s.run(None, {name: x})[0]), {k: json.loads(v) for k,v in m.items()}
+    def net(x): return s.run(['logits'] if maps else None, {name: x})[0]
+    maps, net.session = 'map' in [o.name for o in s.get_outputs()], s
+    return net, {k: json.loads(v) for k,v in m.items()}
 
 # %% ../nbs/11_predict.ipynb #434dd706
 def _open_pickle(path, threads):

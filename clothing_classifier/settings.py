@@ -116,6 +116,8 @@ class Serve:
     max_upload_mb: int # Megabytes
     max_megapixels: float # Megapixels
     title: str # Heading of the page
+    language: str # Of the page: `en` or `lt`
+    visitors: int # Pages open at the same time; more get one that waits
     ip: str # Address to listen on
     port: int # To listen on
 
@@ -178,8 +180,8 @@ _bounds = {('data','valid_percent'): (1,90), ('data','test_percent'): (1,90), ('
     ('clean','similar_percent'): (50,100), ('clean','page_pictures'): (1,200), ('clean','thumbnail_side'): (32,1024), ('clean','accept_percent'): (1,100),
     ('export','calibration_pictures'): (1,None), ('export','keep_known_percent'): (1,100), ('serve','max_upload_mb'): (1,1024),
     ('serve','max_megapixels'): (0.01,178)}
-_choices |= {('links','follow'): ('yes','no'), ('feedback','store'): ('no','folder','database')}
-_bounds |= {('serve','port'): (0,65535), ('links','deadline'): (0.1,120), ('links','at_once'): (1,64), ('links','redirects'): (0,10), ('feedback','max_side'): (64,None),
+_choices |= {('serve','language'): ('en','lt'), ('links','follow'): ('yes','no'), ('feedback','store'): ('no','folder','database')}
+_bounds |= {('serve','port'): (0,65535), ('serve','visitors'): (1,10000), ('links','deadline'): (0.1,120), ('links','at_once'): (1,64), ('links','redirects'): (0,10), ('feedback','max_side'): (64,None),
     ('feedback','max_pictures'): (1,None), ('api','requests'): (1,10000), ('api','memory_mb'): (1,None), ('api','max_pictures'): (1,1000), ('api','upload_seconds'): (1,3600)}
 _kinds = {int: 'a whole number', float: 'a number', str: 'some text', Path: 'a path'}
 

@@ -1,11 +1,13 @@
 """What the tests share: paths, a data set of drawings, a model trained on it in seconds, a served page, a browser."""
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -55,19 +57,17 @@ def free_port():
         return s.getsockname()[1]
 
 
-def serve_page(cwd, log):
-    "Start `clothing-classifier serve` in `cwd`; the process and the address of the page"
+def serve_page(cwd, log, more=(), enter=()):
+    "Start `clothing-classifier serve` in `cwd`, after the command `enter`; the process and the address of the page"
     port = free_port()
-    env = {k: v for k, v in os.environ.items() if k not in ('PYTHONSTARTUP',)} | {'OMP_NUM_THREADS': '1'}
-    cmd = [COMMAND, 'serve', '--port', str(port)]
+    env = {k: v for k, v in os.environ.items() if k not in ('PYTHONSTARTUP',)} | {'OMP_NUM_THREADS': '1'} | dict(more)
+    cmd = [*enter, COMMAND, 'serve', '--port', str(port)]
     with open(log, 'w') as f: proc = subprocess.Popen(cmd, cwd=cwd, env=env, stdout=f, stderr=subprocess.STDOUT)
     url = f'http://127.0.0.1:{port}/'
     for _ in range(240):
         if proc.poll() is not None: raise RuntimeError(f'the server ended: {Path(log).read_text()[-2000:]}')
         try:
-            urllib.request.urlopen(f'{url}voila/static/', timeout=1)
-        except urllib.error.HTTPError:
-            return proc, url
+            urllib.request.urlopen(f'{url}healthz', timeout=5)
         except OSError:
             time.sleep(.5)
         else:
@@ -76,17 +76,36 @@ def serve_page(cwd, log):
     raise RuntimeError('the server did not start within two minutes')
 
 
+def dyno(folder, **changes):
+    "What a dyno gets, in `folder`; `changes` are written into its settings"
+    (folder/'nbs').mkdir()
+    for f in ('settings.ini', 'export.onnx', 'nbs/app.ipynb'): shutil.copy(ROOT/f, folder/f)
+    text = (folder/'settings.ini').read_text()
+    for k, v in changes.items():
+        section, _, key = k.partition('_')
+        head, body = text.split(f'[{section}]', 1)
+        new, n = re.subn(rf'(?m)^{key} = .*$', f'{key} = {v}', body, count=1)
+        assert n, k
+        text = f'{head}[{section}]{new}'
+    (folder/'settings.ini').write_text(text)
+    return folder
+
+
+@contextmanager
+def serving(folder, enter=(), **env):
+    "The page of `folder` while the block runs: its process and address"
+    proc, url = serve_page(folder, folder/'log', env, enter)
+    try: yield proc, url
+    finally:
+        proc.terminate()
+        try: proc.wait(30)
+        except subprocess.TimeoutExpired: proc.kill()
+
+
 @pytest.fixture(scope='session')
 def page_url(tmp_path_factory):
     "The page on the shipped model, from a folder that has nothing but what a dyno gets"
-    d = tmp_path_factory.mktemp('dyno')
-    (d/'nbs').mkdir()
-    for f in ('settings.ini', 'export.onnx', 'nbs/app.ipynb'): shutil.copy(ROOT/f, d/f)
-    proc, url = serve_page(d, d/'log')
-    yield url
-    proc.terminate()
-    try: proc.wait(20)
-    except subprocess.TimeoutExpired: proc.kill()
+    with serving(dyno(tmp_path_factory.mktemp('dyno'), serve_visitors=100)) as (_, url): yield url
 
 
 def chromium():
@@ -103,3 +122,20 @@ def browser():
             '--disable-background-networking', '--disable-component-update', '--disable-sync'])
         yield b
         b.close()
+
+
+def open_page(browser, url, **kw):
+    "A page that is ready, and what went wrong in it: errors, and requests to anybody but us"
+    p, wrong = browser.new_page(**(dict(viewport=dict(width=1280, height=900)) | kw)), []
+    p.on('console', lambda m: wrong.append(f'{m.text} {m.location.get("url", "")}') if m.type == 'error' else None)
+    p.on('pageerror', lambda e: wrong.append(str(e)))
+    p.on('request', lambda r: None if r.url.startswith((url, 'data:', 'blob:')) else wrong.append(f'asked {r.url}'))
+    p.goto(url, wait_until='domcontentloaded')
+    p.wait_for_selector('.cc-upload', timeout=120_000)
+    return p, wrong
+
+
+def idle(page, cards, timeout=120_000):
+    "Wait until there are so many finished cards, and nothing is going on"
+    page.wait_for_function(f"document.querySelectorAll('.cc-done, .cc-error').length >= {cards} && !document.querySelector('.cc-status.cc-busy, .cc-waiting')", timeout=timeout)
+    return page.locator('.cc-card')

@@ -1,4 +1,4 @@
-"""Kernels: one waits for the next visitor however long it takes, and none stays behind."""
+"""Kernels: one waits for the next visitor however long it takes, none stays behind, and there are never too many."""
 import json
 import re
 import subprocess
@@ -10,25 +10,30 @@ import urllib.request
 import pytest
 from conftest import ROOT, free_port
 
+from clothing_classifier.kernels import Nursery
+
 IDLE = 3
 SERVE = """
 import sys
-from voila.app import Voila
-from clothing_classifier.server import voila_config
+from clothing_classifier.kernels import Nursery
+from clothing_classifier.server import Page, voila_config
 from clothing_classifier.settings import load_settings
-Voila.launch_instance([sys.argv[1], '--port=' + sys.argv[2], '--no-browser'], config=voila_config(load_settings(sys.argv[3]), idle=int(sys.argv[4])))
+if sys.argv[5] == 'forked': Nursery()
+config = voila_config(load_settings(sys.argv[3], serve_visitors=3), idle=int(sys.argv[4]), template='lab')
+Page.launch_instance([sys.argv[1], '--port=' + sys.argv[2], '--no-browser'], config=config)
 """
 
 
-@pytest.fixture
-def server(tmp_path):
-    "A page of one cell, with kernels that are culled after `IDLE` seconds"
+@pytest.fixture(params=['forked', 'started'])
+def server(tmp_path, request):
+    "A page of one cell, with kernels that are culled after `IDLE` seconds, and come from a nursery or as Jupyter starts them"
+    if request.param == 'forked' and not Nursery.possible: pytest.skip('needs pidfd, of Linux')
     cell = {'cell_type': 'code', 'execution_count': None, 'id': 'a', 'metadata': {}, 'outputs': [], 'source': '1+1'}
     kernel = {'display_name': 'python3', 'language': 'python', 'name': 'python3'}
     (tmp_path/'page.ipynb').write_text(json.dumps({'cells': [cell], 'metadata': {'kernelspec': kernel}, 'nbformat': 4, 'nbformat_minor': 5}))
     port, log = free_port(), tmp_path/'log'
     with open(log, 'w') as f:
-        cmd = [sys.executable, '-c', SERVE, str(tmp_path/'page.ipynb'), str(port), str(ROOT/'settings.ini'), str(IDLE)]
+        cmd = [sys.executable, '-c', SERVE, str(tmp_path/'page.ipynb'), str(port), str(ROOT/'settings.ini'), str(IDLE), request.param]
         proc = subprocess.Popen(cmd, stdout=f, stderr=subprocess.STDOUT)
     for _ in range(240):
         if 'is filled with' in log.read_text(): break
@@ -57,3 +62,19 @@ def test_waits_for_its_visitor_and_leaves_with_him(server):
     end = time.monotonic() + 30
     while alive(url, kernel) and time.monotonic() < end: time.sleep(.5)
     assert not alive(url, kernel), 'the kernel of a visitor who never connected is still there'
+
+
+def kernel_of(url):
+    with urllib.request.urlopen(url, timeout=60) as r: return re.search(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', r.read().decode())[0]
+
+
+def test_one_too_many_waits(server):
+    "Three pages at a time in these settings: the fourth is told to wait, and gets in when another has gone; a health check starts none"
+    url, log = server
+    for _ in range(5): assert urllib.request.urlopen(f'{url}healthz', timeout=10).status == 200
+    first = [kernel_of(url) for _ in range(3)]
+    with pytest.raises(urllib.error.HTTPError) as e: kernel_of(url)
+    assert e.value.code == 503 and e.value.headers['Retry-After'] == '5' and 'Many people are here' in e.value.read().decode()
+    end = time.monotonic() + 60 # Nobody ever opened a socket to the three: they are culled, and nothing is left of them
+    while any(alive(url, o) for o in first) and time.monotonic() < end: time.sleep(.5)
+    assert kernel_of(url) not in first

@@ -1,0 +1,155 @@
+"""Whatever is sent to the page: a sentence for people, memory that stays bounded, and a kernel that goes on."""
+import csv
+import io
+import random
+import struct
+import threading
+import time
+import zlib
+
+import psutil
+import pytest
+from conftest import ROOT, SHARED, dyno, idle, needs_photos, open_page, serving
+from PIL import Image
+from visitor import PART, Visitor
+
+from clothing_classifier.examples import draw_goods
+
+pytestmark = pytest.mark.skipif(not (ROOT/'export.onnx').is_file(), reason='needs export.onnx')
+LINUX = pytest.mark.skipif(not psutil.LINUX, reason='reads high-water marks of memory from Linux')
+
+
+def encoded(im, form='PNG', **kw):
+    b = io.BytesIO()
+    im.save(b, form, **kw)
+    return b.getvalue()
+
+
+@pytest.fixture(scope='module')
+def socks(): return encoded(draw_goods('socks'))
+
+
+@pytest.fixture(scope='module')
+def server(tmp_path_factory):
+    "A server of its own, whose processes can be weighed"
+    with serving(dyno(tmp_path_factory.mktemp('hostile'), serve_visitors=100)) as (proc, url): yield psutil.Process(proc.pid), url
+
+
+def peak(server):
+    "Megabytes: the most that each process of the server ever held, the largest of them"
+    read = lambda p: int(open(f'/proc/{p.pid}/status').read().split('VmHWM:')[1].split()[0])/1000
+    return max(read(o) for o in [server, *server.children(recursive=True)] if o.is_running() and o.status() != psutil.STATUS_ZOMBIE)
+
+
+@needs_photos
+@LINUX
+def test_all_the_uploads_at_once(browser, server):
+    "138 files that were made to break things, chosen together: each a picture or one sentence"
+    proc, url = server
+    index = SHARED/'uploads'/'index.csv'
+    files = [f for o in csv.DictReader(index.read_text().splitlines()) if (f := SHARED/'uploads'/o['path']).is_file()]
+    p, wrong = open_page(browser, url)
+    p.set_input_files('.cc-upload input', files)
+    p.wait_for_function(f"document.querySelectorAll('tbody tr').length === {len(files)} && !document.querySelector('.cc-status.cc-busy')", timeout=480_000)
+    said = [o.inner_text() for o in p.locator('td.cc-bad').all()]
+    assert len(files) > 100 and 20 < len(said) < len(files)-20
+    assert all(o.endswith('.') and len(o) < 250 for o in said) and not [o for o in said if 'our side' in o], said
+    assert 'Traceback' not in p.content()
+    p.close()
+    assert wrong == []
+    assert peak(proc) < 400
+
+
+def claims(width, height):
+    "A PNG of a few hundred bytes that claims so many pixels"
+    chunk = lambda kind, data: struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+    return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0)) + chunk(b'IDAT', zlib.compress(bytes(9999))) + chunk(b'IEND', b'')
+
+
+@LINUX
+@pytest.mark.parametrize('make, says', [(lambda: encoded(Image.new('1', (13_300, 13_300))), '177 megapixels'), (lambda: claims(64_250, 64_250), 'far too large'), (lambda: claims(13_000, 13_000), '169 megapixels')])
+def test_giants_are_refused_before_they_are_decoded(server, socks, make, says):
+    proc, url = server
+    with Visitor(url) as v:
+        assert says in v.look(make())['error']
+        assert v.look(socks)['answer'] == 'socks'
+    assert peak(proc) < 400
+
+
+@LINUX
+def test_the_largest_that_is_allowed_fits(server, socks):
+    "24 megapixels with transparency, by three visitors at once"
+    proc, url = server
+    data, said = encoded(Image.new('RGBA', (6000, 4000), (200, 30, 30, 128))), []
+
+    def visit():
+        with Visitor(url) as v: said.append(v.look(data))
+    ts = [threading.Thread(target=visit) for _ in range(3)]
+    for t in ts: t.start()
+    for t in ts: t.join()
+    assert len(said) == 3 and all('answer' in o for o in said)
+    assert peak(proc) < 450
+
+
+def test_a_file_that_is_too_large_is_not_even_sent(browser, server, tmp_path):
+    "200 MB: refused in the browser"
+    (tmp_path/'film.jpg').write_bytes(b'')
+    with open(tmp_path/'film.jpg', 'r+b') as f: f.truncate(200_000_000)
+    p, wrong = open_page(browser, server[1])
+    p.set_input_files('.cc-upload input', tmp_path/'film.jpg')
+    assert idle(p, 1, 60_000).first.locator('.cc-answer').inner_text() == 'This file has 200 MB; the most is 20 MB. Send a smaller copy.'
+    p.close()
+    assert wrong == []
+
+
+@LINUX
+def test_whoever_sends_it_all_the_same_is_refused(server, socks):
+    "Without our browser: 200 MB that are announced, and 200 MB that are not; neither is kept, and the same kernel goes on"
+    proc, url = server
+    with Visitor(url) as v:
+        id = v.start(200_000_000)
+        assert 'the most is 20 MB' in v.hear(id)[0]['error']
+        for _ in range(20): v.tell(dict(do='part', id=id), bytes(PART))
+        id = v.start(PART)
+        for _ in range(800): v.tell(dict(do='part', id=id), bytes(PART))
+        assert v.look(socks)['answer'] == 'socks'
+    assert peak(proc) < 450
+
+
+def test_an_upload_that_is_cut(server, socks):
+    "The line breaks in the middle; the same visitor comes back, another one never noticed"
+    with Visitor(server[1]) as v, Visitor(server[1]) as other:
+        v.tell(dict(do='part', id=v.start(5_000_000)), bytes(PART))
+        v.socket.close()
+        assert other.look(socks)['answer'] == 'socks'
+        v.open()
+        assert v.look(socks)['answer'] == 'socks'
+
+
+def test_messages_that_make_no_sense(server, socks):
+    "To the widget, to the kernel, to the websocket"
+    with Visitor(server[1]) as v:
+        for o in ('text', 7, None, [], {}, dict(do='start'), dict(do='start', id=[], what='about'), dict(do='start', id='9', what='__init__', size=-5), dict(do='part', id='9'), dict(do='start', id='9', what='why', category='../..', size=1),
+                dict(do='start', id='9', what='look', size='many'), dict(do='start', id='9', what='wrong', category='jeans', size=0)): v.tell(o, b'x')
+        assert v.look(socks)['answer'] == 'socks'
+        header = dict(msg_id='1', msg_type='execute_request', session=v.session, username='', date='2026-01-01T00:00:00Z', version='5.3')
+        from visitor import pack
+        v.socket.send(pack('shell', [header, {}, {}, dict(code='import os; os._exit(1)', silent=False)]))
+        assert v.look(socks)['answer'] == 'socks'
+    for o in (b'\xff'*8, b'', b'\x07', random.Random(0).randbytes(999), (3).to_bytes(8, 'little') + b'\xff'*40):
+        with Visitor(server[1]) as v:
+            v.socket.send(o)
+            time.sleep(.1)
+    with Visitor(server[1]) as v: assert v.look(socks)['answer'] == 'socks'
+
+
+def test_an_engine_that_ends_comes_back(server, socks):
+    "As if a picture had broken a codec: one sentence, then answers again"
+    proc, url = server
+    with Visitor(url) as v:
+        engine, = (o for o in proc.children(recursive=True) if 'serve_engine' in ' '.join(o.cmdline()))
+        engine.kill()
+        for _ in range(5):
+            if 'answer' in (o := v.look(socks)): break
+            assert o['error'].startswith('Something went wrong on our side')
+        assert o['answer'] == 'socks'

@@ -1,0 +1,71 @@
+"A visitor without a browser: opens the page, speaks to its kernel over the websocket, and need not be polite"
+import json
+import re
+import urllib.request
+import uuid
+
+from websockets.sync.client import connect
+
+PART = 262_144
+
+
+def pack(channel, parts, buffers=()):
+    "A message in Jupyter's v1 framing"
+    body = [channel.encode(), *(json.dumps(o).encode() for o in parts), *map(bytes, buffers)]
+    at, offsets = 8*(len(body)+2), []
+    for o in body:
+        offsets.append(at)
+        at += len(o)
+    return b''.join(n.to_bytes(8, 'little') for n in (len(body)+1, *offsets, at)) + b''.join(body)
+
+
+def unpack(data):
+    n = int.from_bytes(data[:8], 'little')
+    at = [int.from_bytes(data[8*i:8*i+8], 'little') for i in range(1, n+1)]
+    _, header, _, _, content, *buffers = (data[a:b] for a, b in zip(at, at[1:], strict=False))
+    return json.loads(header)['msg_type'], json.loads(content), buffers
+
+
+class Visitor:
+    "`look(data)` is what the answer to an upload is"
+    def __init__(self, url, timeout=120):
+        self.url, self.timeout, self.session, self.n = url, timeout, str(uuid.uuid4()), 0
+        with urllib.request.urlopen(url, timeout=timeout) as r: html = r.read().decode()
+        self.kernel, self.model = re.search(r'"kernelId": "([^"]+)"', html)[1], re.search(r'"model_id": "(\w+)"', html)[1]
+        self.open()
+
+    def open(self):
+        to = f"{self.url.replace('http', 'ws', 1)}api/kernels/{self.kernel}/channels?session_id={self.session}"
+        self.socket = connect(to, subprotocols=['v1.kernel.websocket.jupyter.org'], max_size=None, open_timeout=self.timeout).__enter__()
+
+    def __enter__(self): return self
+    def __exit__(self, *_): self.socket.close()
+
+    def tell(self, content, *buffers):
+        header = dict(msg_id=str(uuid.uuid4()), msg_type='comm_msg', session=self.session, username='', date='2026-01-01T00:00:00Z', version='5.3')
+        self.socket.send(pack('shell', [header, {}, {}, dict(comm_id=self.model, data=dict(method='custom', content=content))], buffers))
+
+    def hear(self, id):
+        "The next message about request `id`"
+        while True:
+            kind, content, buffers = unpack(self.socket.recv(timeout=self.timeout))
+            if kind == 'comm_msg' and content['data'].get('method') == 'custom' and content['data']['content'].get('id') == id: return content['data']['content'], buffers
+
+    def start(self, size, what='look', **kw):
+        self.n += 1
+        self.tell(dict(do='start', id=str(self.n), what=what, size=size, **kw))
+        return str(self.n)
+
+    def ask(self, data, **kw):
+        "Upload as the browser does, and return the answer"
+        id, got, answer = self.start(len(data), **kw), 0, {}
+        for at in range(0, len(data), PART):
+            while at-got >= 4*PART:
+                answer, buffers = self.hear(id)
+                if 'error' in answer: return answer, buffers
+                got = answer.get('got', got)
+            self.tell(dict(do='part', id=id), data[at:at+PART])
+        while not ({'done', 'error'} & set(answer)): answer, buffers = self.hear(id)
+        return answer, buffers
+
+    def look(self, data): return self.ask(data)[0]
