@@ -61,7 +61,8 @@ class Train:
     unfrozen_epochs: int # Epochs with every layer training
     final_epochs: int # Epochs at the final size, 0 for none
     final_size: int # Side of the square input in these, pixels
-    max_rate: float # The largest rate accepted from the finder
+    min_rate: float # The smallest rate accepted from the finder
+    max_rate: float # The largest
     rate_spread: float # Last layers' rate / first layers' rate
     finder_steps: int # Batches of the learning-rate finder
     augment: float # Strength of the random changes, 0 for none
@@ -175,7 +176,7 @@ _bounds = {('data','valid_percent'): (1,90), ('data','test_percent'): (1,90), ('
     ('data','max_side'): (32,None), ('collect','addresses'): (1,None), ('collect','pages'): (1,50), ('collect','at_once'): (1,512),
     ('collect','at_once_per_host'): (1,128), ('collect','deadline'): (0.1,None), ('collect','tries'): (1,20), ('collect','redirects'): (0,50),
     ('collect','max_mb'): (0.01,1024), ('collect','host_failures'): (1,None), ('train','size'): (32,1024), ('train','final_size'): (32,1024),
-    ('train','batch_size'): (2,4096), ('train','frozen_epochs'): (1,None), ('train','max_rate'): (1e-8,10), ('train','rate_spread'): (1,None),
+    ('train','batch_size'): (2,4096), ('train','frozen_epochs'): (1,None), ('train','min_rate'): (1e-9,1), ('train','max_rate'): (1e-8,10), ('train','rate_spread'): (1,None),
     ('train','finder_steps'): (10,None), ('train','label_smoothing'): (0,0.99), ('train','augment'): (0,3), ('train','average'): (0,0.99999), ('clean','folds'): (2,50), ('clean','head_strength'): (1e-8,1e8),
     ('clean','similar_percent'): (50,100), ('clean','page_pictures'): (1,200), ('clean','thumbnail_side'): (32,1024), ('clean','accept_percent'): (1,100),
     ('export','calibration_pictures'): (1,None), ('export','keep_known_percent'): (1,100), ('serve','max_upload_mb'): (1,1024),

@@ -19,7 +19,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from .dataset import dataloaders, pictures
-from .settings import Settings, load_settings, settings_text
+from .settings import Settings, Train, load_settings, settings_text
 
 # %% ../nbs/03_train.ipynb #530415f4
 class TrainError(ValueError):
@@ -175,13 +175,12 @@ def edge(lrs, losses, num_it):
 
 def find_rate(
     learn:Learner, # In the state that it will train in
-    most:float, # The largest rate to accept
+    t:Train, # Whose `min_rate`, `max_rate` and `finder_steps`
     suggest, # `valley`, `edge`, or another of fastai's suggestions
-    steps:int, # Batches to spend
     plot:str|Path|None=None # Where the curve is saved
 )->float: # For the last layers
-    "The learning-rate finder's suggestion"
-    rate = min(learn.lr_find(num_it=steps, show_plot=False, suggest_funcs=suggest)[0], most)
+    "The learning-rate finder's suggestion, within the limits of the settings"
+    rate = float(np.clip(learn.lr_find(num_it=t.finder_steps, show_plot=False, suggest_funcs=suggest)[0], t.min_rate, t.max_rate))
     if plot: _save(plot, plot_finder(learn, rate))
     return rate
 
@@ -216,11 +215,11 @@ def fine_tune(
 )->dict: # The rates that were used
     "Train the head, then everything, each at its suggested rate; end with the weights of the best epoch"
     t, run, best = settings.train, Path(run or learn.path), KeepBest(monitor='accuracy', fname='best', reset_on_fit=False)
-    rates = dict(frozen=find_rate(learn, t.max_rate, valley, t.finder_steps, run/'finder_frozen.png'))
+    rates = dict(frozen=find_rate(learn, t, valley, run/'finder_frozen.png'))
     _stage(learn, t.frozen_epochs, rates['frozen'], t, best)
     if learn.graceful_stop.stopped: return rates
     learn.unfreeze()
-    rates['unfrozen'] = rate = find_rate(learn, t.max_rate, edge, t.finder_steps, run/'finder_unfrozen.png')
+    rates['unfrozen'] = rate = find_rate(learn, t, edge, run/'finder_unfrozen.png')
     _stage(learn, t.unfrozen_epochs, slice(rate/t.rate_spread, rate), t, best)
     if learn.graceful_stop.stopped or not t.final_epochs: return rates
     finish(learn, settings, larger, rate)

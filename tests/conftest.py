@@ -33,7 +33,7 @@ def small_settings(folder, categories=('jeans', 'socks'), **changes):
     (folder/'settings.ini').write_text('[categories]\n' + ''.join(f'{c} = {c}\n' for c in categories) + '[labels]\n[data]' + rest)
     tiny = dict(train_arch='resnet18', train_weights='none', train_size=64, train_batch_size=8, train_frozen_epochs=1, train_unfrozen_epochs=2, train_final_epochs=1,
         train_final_size=96,
-        train_finder_steps=15, train_threads=1, train_mixup=0, export_calibration_pictures=16)
+        train_finder_steps=15, train_min_rate=.003, train_threads=1, train_mixup=0, export_calibration_pictures=16)
     return load_settings(folder/'settings.ini', **(tiny | changes))
 
 
@@ -45,8 +45,8 @@ def road(tmp_path_factory):
     from clothing_classifier.export import export
     from clothing_classifier.train import train
     d = tmp_path_factory.mktemp('road')
-    settings = small_settings(d)
-    import_folder(draw_folder(d/'drawn', settings.categories, n=60), settings)
+    settings = small_settings(d, train_unfrozen_epochs=5)
+    import_folder(draw_folder(d/'drawn', settings.categories, n=160), settings)
     learn = train(settings)
     return settings, learn, export(learn, settings)
 
