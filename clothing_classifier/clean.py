@@ -634,8 +634,9 @@ def refresh(self:Cleaner):
 def take(self:Cleaner, table):
     "Show this ranking"
     self.ranked, self.busy, self.message = table, False, ''
-    self.refresh()
-    self.draw()
+    with self.page.hold_sync():
+        self.refresh()
+        self.draw()
 
 @patch
 def rank(self:Cleaner):
@@ -669,9 +670,10 @@ def do(self:Cleaner, act:str, **kw):
         apply=self.move, undo=self.take_back, undo_all=partial(self.take_back, True), rank=self.rank)
     if self.busy or act not in acts: return
     self.message, self.planned = '', None
-    try: acts[act](**kw)
-    except Exception as e: return self._failed(e)
-    self.draw()
+    with self.page.hold_sync(): # Cards and marks arrive together
+        try: acts[act](**kw)
+        except Exception as e: return self._failed(e)
+        self.draw()
 
 # %% ../nbs/05_clean.ipynb #de299476
 def cleaner(
