@@ -388,7 +388,7 @@ body[data-voila] :has(.cl) { overflow:visible !important; background:transparent
 .cl-foot .cl-say { flex:1 1 260px; } .cl-plan { flex-basis:100%; } .cl-plan ul { margin:4px 0 8px; padding-left:20px; } .cl-keys { display:flex; flex-wrap:wrap; gap:4px 12px; margin-top:10px; font-size:13px; color:var(--soft); }
 .cl-card img { cursor:zoom-in; } .cl-big { padding:0; border:0; border-radius:12px; background:#fff; overflow:hidden; cursor:zoom-out; } .cl-big::backdrop { background:#000b; } .cl-big img { display:block; min-width:min(75vw, 440px); max-width:92vw; max-height:90vh; object-fit:contain; }
 .cl kbd { padding:1px 5px; border:1px solid var(--line); border-radius:4px; background:var(--card); color:var(--ink); font:12px ui-monospace, monospace; }
-@container (max-width:520px) { .cl-tools label { flex:1 1 44%; } .cl-tools select { width:100%; } .cl-grid { gap:9px; } .cl-keys { display:none; } .cl-foot .cl-in { gap:6px 8px; } .cl-foot button { flex:1 1 auto; padding:0 8px; } .cl-foot .cl-say { flex-basis:100%; font-size:14px; } }
+@container (max-width:520px) { .cl-tools label { flex:1 1 44%; } .cl-tools select { width:100%; } .cl-grid { gap:9px; } .cl .cl-acts > * { font-size:13px !important; padding:0 3px !important; } .cl-keys { display:none; } .cl-foot .cl-in { gap:6px 8px; } .cl-foot button { flex:1 1 auto; padding:0 8px; } .cl-foot .cl-say { flex-basis:100%; font-size:14px; } }
 """
 
 # %% ../nbs/05_clean.ipynb #5f71c5e8
@@ -634,8 +634,9 @@ def refresh(self:Cleaner):
 def take(self:Cleaner, table):
     "Show this ranking"
     self.ranked, self.busy, self.message = table, False, ''
-    self.refresh()
-    self.draw()
+    with self.page.hold_sync():
+        self.refresh()
+        self.draw()
 
 @patch
 def rank(self:Cleaner):
@@ -669,9 +670,10 @@ def do(self:Cleaner, act:str, **kw):
         apply=self.move, undo=self.take_back, undo_all=partial(self.take_back, True), rank=self.rank)
     if self.busy or act not in acts: return
     self.message, self.planned = '', None
-    try: acts[act](**kw)
-    except Exception as e: return self._failed(e)
-    self.draw()
+    with self.page.hold_sync(): # Cards and marks arrive together
+        try: acts[act](**kw)
+        except Exception as e: return self._failed(e)
+        self.draw()
 
 # %% ../nbs/05_clean.ipynb #de299476
 def cleaner(
