@@ -592,6 +592,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                        'clothing_classifier/images.py'),
                                             'clothing_classifier.images._flat': ('images.html#_flat', 'clothing_classifier/images.py'),
                                             'clothing_classifier.images._open': ('images.html#_open', 'clothing_classifier/images.py'),
+                                            'clothing_classifier.images._share': ('images.html#_share', 'clothing_classifier/images.py'),
                                             'clothing_classifier.images._shrink_on_load': ( 'images.html#_shrink_on_load',
                                                                                             'clothing_classifier/images.py'),
                                             'clothing_classifier.images._to_rgb': ('images.html#_to_rgb', 'clothing_classifier/images.py'),

@@ -41,10 +41,10 @@ def _shrink_on_load(im, side):
     "Use JPEG's draft mode as far as both sides stay at least `side` pixels"
     if im.format in ('JPEG','MPO') and not im.info.get('progressive') and not im.info.get('progression'): im.draft(None, (side, side))
 
-_heavy = dict(WEBP=.6) # Format -> share of the budget
+def _share(im): return .6 if im.format == 'WEBP' or (im.mode == 'CMYK' and 'progression' in im.info) else 1 # Of the budget
 
 def _check_budget(im, max_megapixels):
-    mp, most = im.width*im.height/1e6, max_megapixels*_heavy.get(im.format, 1)
+    mp, most = im.width*im.height/1e6, max_megapixels*_share(im)
     if mp > most: raise ImageError(f"This picture has {mp:,.0f} megapixels; the most is {most:g}. Send a smaller copy.")
 
 # %% ../nbs/10_images.ipynb #7cbc8b1f
