@@ -32,7 +32,7 @@ from starlette.requests import ClientDisconnect
 
 from . import api_page
 from .feedback import FeedbackError, open_feedback
-from .images import ImageError
+from .images import ImageError, give_memory_back
 from .links import LinkError, open_links
 from .predict import Classifier, Prediction, cores
 from .settings import Settings, load_settings
@@ -432,6 +432,7 @@ def serve_api(
     settings:Settings|None=None # None: the nearest `settings.ini`
 ):
     "Answer over HTTP until told to stop. Raises `ModelError`"
+    give_memory_back()
     settings = settings or load_settings()
     s, a = settings.serve, settings.api
     logging.basicConfig(format='%(asctime)s %(levelname)s %(message)s', level=logging.INFO)

@@ -19,13 +19,13 @@ form { display:flex; flex-wrap:wrap; gap:8px; margin:12px 0; } form label { flex
 input[type=url], input[type=password] { box-sizing:border-box; width:100%; padding:9px 10px; border:1px solid var(--line); border-radius:8px; background:var(--card); color:var(--ink); font:inherit; }
 button { align-self:end; padding:10px 18px; border:0; border-radius:8px; background:#1f5fcc; color:#fff; font:inherit; font-weight:600; cursor:pointer; }
 article { display:grid; grid-template-columns:96px 1fr; gap:16px; margin:12px 0; padding:14px; border:1px solid var(--line); border-radius:14px; background:var(--card); }
-article img { width:96px; height:96px; object-fit:contain; } article h2 { margin:0; font-size:20px; } article p { margin:0; color:var(--soft); overflow-wrap:anywhere; } .bad { color:var(--bad); }
+article img { width:96px; height:96px; object-fit:contain; } article h2 { margin:0; font-size:20px; } article p { margin:0; color:var(--soft); overflow-wrap:anywhere; } article .bad { color:var(--bad); font-size:16px; font-weight:500; }
 .row { display:grid; grid-template-columns:100px 1fr 60px; gap:8px; align-items:center; font-size:14px; } progress { width:100%; height:8px; accent-color:var(--bar); }
 """
 
 _script = """
 const $ = s => document.querySelector(s), add = (to, tag, text, cls) => { const o = document.createElement(tag); if (text) o.textContent = text; if (cls) o.className = cls; to.append(o); return o; };
-const card = (name, src) => { const o = document.createElement('article'), p = add(o, 'div'), b = add(o, 'div'); if (src) { const i = add(p, 'img'); i.alt = ''; i.src = src; } add(b, 'p', name); $('#answers').prepend(o); return b; };
+const card = (name, src) => { const o = document.createElement('article'), p = add(o, 'div'), b = add(o, 'div'); if (src) { const i = add(p, 'img'); i.alt = ''; i.onerror = () => i.remove(); i.src = src; } add(b, 'p', name); $('#answers').prepend(o); return b; };
 function show(b, r) {
   add(b, 'h2', r.error || (r.known ? r.category : 'probably none of these'), r.error ? 'bad' : '');
   for (const [c, p] of Object.entries(r.probabilities || {})) { const o = add(b, 'div', '', 'row'); add(o, 'span', c); const t = add(o, 'progress'); t.max = 1; t.value = p; t.setAttribute('aria-label', c); add(o, 'span', (100*p).toFixed(1) + ' %'); }

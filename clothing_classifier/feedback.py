@@ -59,7 +59,13 @@ class Database:
         with self.engine.connect() as c: return c.scalar(self.sa.select(self.sa.func.count()).select_from(self.table))
 
     def put(self, category, sha1, jpeg, answer):
-        "Replace the row of this picture"
+        "Replace the row of this picture; of several who bring the same one at once, all but the first try again"
+        for _ in range(9):
+            try: return self._put(category, sha1, jpeg, answer)
+            except self.sa.exc.IntegrityError: pass
+        self._put(category, sha1, jpeg, answer)
+
+    def _put(self, category, sha1, jpeg, answer):
         with self.engine.begin() as c:
             c.execute(self.table.delete().where(self.table.c.sha1 == sha1))
             now = datetime.now(timezone.utc).replace(tzinfo=None)

@@ -105,7 +105,7 @@ def test_memory_stays_bounded(server):
 
 
 def largest():
-    "(kind, content) of pictures that take much more memory than their files: 25 megapixels in every mode, 15 as WebP"
+    "(kind, content) of pictures that take much more memory than their files: 25 megapixels in every mode, 15 as WebP and as progressive CMYK"
 
     def encoded(im, format, **kw):
         b = io.BytesIO()
@@ -118,7 +118,7 @@ def largest():
         im = Image.new(mode, (5000, 5000))
         yield encoded(im, 'PNG', compress_level=1, exif=exif)
     yield encoded(Image.new('F', (5000, 5000)), 'TIFF', compression='tiff_lzw')
-    yield encoded(Image.new('CMYK', (5000, 5000)), 'JPEG', progressive=True)
+    yield encoded(Image.new('CMYK', (3870, 3870)), 'JPEG', progressive=True)
     yield encoded(Image.new('RGBA', (3870, 3870)), 'WEBP', method=0, quality=50)
 
 

@@ -102,7 +102,7 @@ def test_without_pictures_they_say_what_to_do(cmd, place, tmp_path):
     shutil.copy(place / 'settings.ini', tmp_path)
     r = CliRunner().invoke(app, [cmd, '--settings', str(tmp_path / 'settings.ini')])
     said = [o for o in r.stderr.splitlines() if o.startswith('clothing-classifier: ')]
-    assert (r.exit_code, len(said)) == (2, 1) and re.search('collect|import', said[0]), r.stderr
+    assert (r.exit_code, len(said)) == (2, 1) and re.search('collect|import|more pictures', said[0]), r.stderr
 
 
 @pytest.mark.parametrize('cmd', ['collect', 'look', 'clean', 'train', 'evaluate', 'export', 'build'])
