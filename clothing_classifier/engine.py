@@ -49,7 +49,7 @@ def why(engine, data, category=''):
 def wrong(engine, data, category='', answer='', url=None):
     "Keep a picture with its right category"
     if engine.feedback is None: return dict(error=engine.words('no_feedback')), []
-    with engine.content(data, url) as data, engine.turns: return dict(id=engine.feedback.add(data, category, answer)), []
+    with engine.content(data, url) as data, engine.turns: return dict(kept=engine.feedback.add(data, category, answer)), []
 
 _answers = dict(about=about, look=look, why=why, wrong=wrong)
 

@@ -35,10 +35,10 @@ def server(tmp_path_factory):
     with serving(dyno(tmp_path_factory.mktemp('hostile'), serve_visitors=100)) as (proc, url): yield psutil.Process(proc.pid), url
 
 
-def peak(server):
-    "Megabytes: the most that each process of the server ever held, the largest of them"
+def peak(server, but='nothing'):
+    "Megabytes: the most that each process of the server ever held, the largest of them; `but` is a word in the command of one that doesn't count"
     read = lambda p: int(open(f'/proc/{p.pid}/status').read().split('VmHWM:')[1].split()[0])/1000
-    return max(read(o) for o in [server, *server.children(recursive=True)] if o.is_running() and o.status() != psutil.STATUS_ZOMBIE)
+    return max(read(o) for o in [server, *server.children(recursive=True)] if o.is_running() and o.status() != psutil.STATUS_ZOMBIE and but not in ' '.join(o.cmdline()))
 
 
 @needs_photos
@@ -77,8 +77,8 @@ def test_giants_are_refused_before_they_are_decoded(server, socks, make, says):
 
 
 @LINUX
-def test_the_largest_that_is_allowed_fits(server, socks):
-    "24 megapixels with transparency, by three visitors at once"
+def test_the_largest_that_is_allowed_is_decoded_one_at_a_time(server, socks):
+    "24 megapixels with transparency, by three visitors at once: the memory of one of them"
     proc, url = server
     data, said = encoded(Image.new('RGBA', (6000, 4000), (200, 30, 30, 128))), []
 
@@ -88,7 +88,7 @@ def test_the_largest_that_is_allowed_fits(server, socks):
     for t in ts: t.start()
     for t in ts: t.join()
     assert len(said) == 3 and all('answer' in o for o in said)
-    assert peak(proc) < 450
+    assert peak(proc) < 550
 
 
 def test_a_file_that_is_too_large_is_not_even_sent(browser, server, tmp_path):
@@ -113,7 +113,7 @@ def test_whoever_sends_it_all_the_same_is_refused(server, socks):
         id = v.start(PART)
         for _ in range(800): v.tell(dict(do='part', id=id), bytes(PART))
         assert v.look(socks)['answer'] == 'socks'
-    assert peak(proc) < 450
+    assert peak(proc, but='serve_engine') < 200
 
 
 def test_an_upload_that_is_cut(server, socks):

@@ -99,8 +99,7 @@ def in_database(browser, tmp_path, **env):
     d = dyno(tmp_path, feedback_store='database', feedback_folder='kept')
     with serving(d, **env) as (_, at):
         p, wrong = open_page(browser, at)
-        teach(p, tagged(), 'shoes')
-        teach(p, tagged(), 'shirt') # Once more: the last category counts
+        for o in ('shoes', 'shirt'): assert teach(p, tagged(), o).locator('.cc-said').inner_text() == Words('en')('thanks', category=o) # The last one counts
         p.close()
     assert wrong == []
     out = subprocess.run([COMMAND, 'collect', '--feedback', '--json'], cwd=d, env=os.environ | env, capture_output=True, text=True, timeout=300)
