@@ -252,24 +252,26 @@ def test_in_jupyter_too(settings, browser, tmp_path):
         page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status=idle]')
         page.locator('.jp-Notebook .jp-Cell').first.click()
         page.keyboard.press('Shift+Enter')
+        page.wait_for_function('/[*1]/.test(document.querySelector(".jp-Notebook .jp-Cell .jp-InputPrompt")?.textContent)')
+        page.wait_for_function('document.querySelectorAll(".jp-Notebook .jp-Cell")[1].classList.contains("jp-mod-active")')
         page.keyboard.press('Shift+Enter')
         page.wait_for_selector('.cl[aria-busy=false] [data-counts]')
         choose(page, 'show', 'all')
-        card = page.locator('.cl-card').first
+        cells, card = page.locator('.jp-Notebook .jp-Cell').count(), page.locator('.cl-card').first
         sha1, to = card.get_attribute('data-sha1'), card.get_attribute('data-reject')
         card.focus()
         page.keyboard.press('r')
         marked(page, 1)
         photograph(page, 'jupyter')
-        page.click('[data-do=ask]')
-        page.click('[data-do=apply]')
+        page.locator('[data-do=ask]').press('Enter')
+        page.locator('[data-do=apply]').press('Enter')
         page.wait_for_selector('[data-message]')
         assert places(settings) == start | {sha1: to.removeprefix('rejected/')}
-        page.click('[data-do=undo]')
+        page.locator('[data-do=undo]').press('Enter')
         marked(page, 1)
         assert places(settings) == start
         page.locator(f'[data-sha1="{sha1}"]').focus()
         page.keyboard.press('u')
         marked(page, 0)
-        assert page.locator('.jp-Notebook .jp-Cell').count() == 2, 'no key of the page reached the notebook'
+        assert page.locator('.jp-Notebook .jp-Cell').count() == cells, 'no key of the page reached the notebook'
         page.close()
