@@ -2,7 +2,7 @@
 but 429 and 503.
 
     python bench/api.py [--seconds 60] [--clients 1 5 20 50] [--learner export.pkl] [--network export.onnx]
-    python bench/api.py --batches        micro-batching: the network alone, by pictures a run
+    python bench/api.py --batches        micro-batching: the last number of clients, by pictures that one run takes
 
 Flask is served the way this project's ancestors did it: `load_learner` once, `learn.predict` for each request, a thread a connection. The last number of
 clients runs for --seconds, those before it for a tenth of that. Both servers get the same pictures from the same load generator, in one run, never at
@@ -20,7 +20,6 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -125,23 +124,33 @@ def measure(name, cmd, port, a, bodies, env):
         p.wait(40)
 
 
-def batches(a):
-    "Images per second of the network alone, by pictures a run"
-    import numpy as np
+def ours(port, a, *options):
+    "The command that serves our API"
+    code = 'from clothing_classifier.cli import main; main()'
+    return [sys.executable, '-c', code, 'serve', '--api', '--port', str(port), '--model', a.network, *options]
 
-    from clothing_classifier.predict import Classifier, cores
 
-    clf, n = Classifier.load(a.network, 1, 25), cores()
-    x, sizes = np.zeros((64, 3, clf.prep['size'], clf.prep['size']), np.float32), (1, 2, 4, 8, 16)
-    took = dict.fromkeys(sizes, 0.0)
-    with ThreadPoolExecutor(n) as ex:
-        for _ in range(6):
-            for b in sizes:
-                t = time.perf_counter()
-                list(ex.map(clf.net, (x[i : i + b] for i in range(0, 64, b))))
-                took[b] += time.perf_counter() - t
-    for b in sizes:
-        print(f'{b:3} pictures a run  {6 * 64 / took[b]:7.1f} images/s  {took[1] / took[b]:.2f}')
+def batches(a, bodies, sizes=(1, 4, 8), rounds=4):
+    "Servers side by side, each loaded for a tenth of --seconds in turn"
+    from tiny import free_port
+
+    ports, rate, env = {n: free_port() for n in sizes}, {n: [] for n in sizes}, {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
+    ps = {n: subprocess.Popen(ours(p, a, '--api-batch', str(n)), cwd=ROOT, env=env, stderr=subprocess.DEVNULL) for n, p in ports.items()}
+    try:
+        for n, p in ports.items():
+            ready(p, ps[n])
+            load(p, 4, 2, bodies)
+        for i in range(rounds):
+            for n in sizes[i % len(sizes) :] + sizes[: i % len(sizes)]:
+                out, took = load(ports[n], a.clients[-1], a.seconds / 10, bodies)
+                rate[n].append(sum(s == 200 for s, _ in out) / took)
+        for n in sizes:
+            all_rounds = ' '.join(f'{o:.0f}' for o in rate[n])
+            print(f'runs of up to {n}: {sum(rate[n]) / rounds:6.1f} requests/s ({all_rounds})  {sum(rate[n]) / sum(rate[1]):.2f}  {most_memory(ps[n].pid):.0f} MB')
+    finally:
+        for p in ps.values():
+            p.terminate()
+            p.wait(40)
 
 
 def main():
@@ -152,24 +161,17 @@ def main():
     a.add_argument('--network', default=str(ROOT / 'export.onnx'))
     a.add_argument('--batches', action='store_true')
     a = a.parse_args()
-    if a.batches:
-        return batches(a)
     from tiny import free_port
 
     bodies, d = [form(i) for i in range(24)], Path(tempfile.mkdtemp())
+    if a.batches:
+        return batches(a, bodies)
     (d / 'flask_app.py').write_text(FLASK)
     p, q = free_port(), free_port()
     theirs = measure('Flask + fastai', [sys.executable, str(d / 'flask_app.py'), a.learner, str(p)], p, a, bodies, {})
-    ours = measure(
-        'ours',
-        [sys.executable, '-c', 'from clothing_classifier.cli import main; main()', 'serve', '--api', '--port', str(q), '--model', a.network],
-        q,
-        a,
-        bodies,
-        dict(OMP_NUM_THREADS='1'),
-    )
-    print(f'with {a.clients[-1]} clients: {ours[0] / theirs[0]:.1f} times the throughput, {ours[1] / theirs[1]:.2f} of the memory')
-    print(f'statuses of ours: {sorted(map(str, ours[2]))}')
+    mine = measure('ours', ours(q, a), q, a, bodies, dict(OMP_NUM_THREADS='1'))
+    print(f'with {a.clients[-1]} clients: {mine[0] / theirs[0]:.1f} times the throughput, {mine[1] / theirs[1]:.2f} of the memory')
+    print(f'statuses of ours: {sorted(map(str, mine[2]))}')
 
 
 if __name__ == '__main__':

@@ -10,8 +10,9 @@ __all__ = ['log', 'Problem', 'ProblemBody', 'Door', 'Desk', 'Answer', 'Answers',
 
 # %% ../nbs/13_api.ipynb #2364e0ab
 import asyncio, hashlib, hmac, logging, math, os, re, threading, time, uuid
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from http import HTTPStatus
 
@@ -91,23 +92,40 @@ class Desk:
     "Shares pictures out among workers"
     def __init__(self,
         classifier:Classifier, # Shared by all
-        workers:int=0 # 0 for one a core
+        workers:int=0, # 0 for one a core
+        batch:int=8 # Pictures in one run of the network, at most
     ):
-        self.classifier, self.workers, self.waiting, self.seconds = classifier, workers or cores(), 0, .05
-        self.pool = ThreadPoolExecutor(self.workers, 'desk')
+        self.classifier, self.workers, self.batch, self.waiting, self.seconds = classifier, workers or cores(), batch, 0, .05
+        self.jobs, self.pool = deque(), ThreadPoolExecutor(self.workers, 'desk')
 
     @property
     def retry(self)->int: return max(1, math.ceil(self.waiting*self.seconds/self.workers)) # Seconds until the queue will have gone
 
-    def _one(self, data):
-        start = time.perf_counter()
-        try: return self.classifier.answers([data])[0]
-        finally: self.seconds += .1*(time.perf_counter()-start-self.seconds)
+    def _take(self):
+        "This worker's share of the (picture, future) that wait; without those whose client has left"
+        got = []
+        with suppress(IndexError):
+            for _ in range(min(self.batch, math.ceil(len(self.jobs)/self.workers))): got.append(self.jobs.popleft())
+        return [o for o in got if o[1].set_running_or_notify_cancel()]
+
+    def _answer(self, got):
+        try: ps = self.classifier.answers([o for o,_ in got])
+        except Exception as e: return [self._answer([o]) for o in got] if len(got) > 1 else got[0][1].set_exception(e)
+        for (_,f),p in zip(got, ps): f.set_result(p)
+
+    def _work(self):
+        start, got = time.perf_counter(), self._take()
+        if not got: return
+        self._answer(got)
+        self.seconds += .1*((time.perf_counter()-start)/len(got)-self.seconds)
 
     async def ask(self, datas)->list:
         "The `Prediction` of each picture; a bad file is one with its `error`"
+        fs = [Future() for _ in datas]
         self.waiting += len(datas)
-        try: return await asyncio.gather(*(self.run(self._one, o) for o in datas))
+        self.jobs.extend(zip(datas, fs))
+        for _ in datas: self.pool.submit(self._work)
+        try: return await asyncio.gather(*map(asyncio.wrap_future, fs))
         finally: self.waiting -= len(datas)
 
     async def run(self, f, *args): return await asyncio.get_running_loop().run_in_executor(self.pool, f, *args)
@@ -280,7 +298,7 @@ class House:
         self.settings, self.draining, self.metrics = settings, False, Metrics()
         self.classifier = classifier or Classifier.load(s.model, s.threads, s.max_megapixels)
         self.links, self.feedback = links or open_links(settings), feedback or open_feedback(settings)
-        self.desk, self.door, self.token = Desk(self.classifier, a.workers), Door(a.requests, a.memory_mb), os.environ.get(a.token_variable, '')
+        self.desk, self.door, self.token = Desk(self.classifier, a.workers, a.batch), Door(a.requests, a.memory_mb), os.environ.get(a.token_variable, '')
         self.cap, self.limiter = s.max_upload_mb*10**6, MovingWindowRateLimiter(MemoryStorage()) if a.rate else None
         self.metrics.waiting.set_function(lambda: self.desk.waiting)
         self.metrics.inside.set_function(lambda: self.door.inside)

@@ -142,7 +142,8 @@ class Feedback:
 @dataclass(frozen=True)
 class Api:
     "`[api]`: answers over HTTP"
-    workers: int # Pictures looked at at the same time, 0 for one a core
+    workers: int # Runs of the network at the same time, 0 for one a core
+    batch: int # Waiting pictures that one run takes, at most
     requests: int # In the house at the same time
     memory_mb: int # Megabytes of uploads in the house
     max_pictures: int # A request

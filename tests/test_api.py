@@ -207,7 +207,7 @@ def test_a_failure_of_ours_has_no_details(api, monkeypatch):
     def fail(*args):
         raise RuntimeError('secret')
 
-    monkeypatch.setattr(api.app.state.house.desk, '_one', fail)
+    monkeypatch.setattr(api.app.state.house.classifier, 'answers', fail)
     assert 'secret' not in is_problem(send(api, picture()), 500)
     assert api.app.state.house.door.inside == 0
 
