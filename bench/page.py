@@ -1,6 +1,7 @@
 """The page against the page of the fastai book, in one run, in a real Chromium, with the same weights.
 
-The book's app is `load_learner` in each kernel, a `FileUpload` and a `Label`, brought to ipywidgets 8, served as its Procfile says.
+The book's app is `load_learner` in each kernel, a `FileUpload` and a `Label`, brought to ipywidgets 8, served as its Procfile says
+(the upload goes through a file, since this learner reads paths).
 Seconds are from the request to an upload button that can be pressed, and from choosing a file to its answer on the screen. Megabytes are of all
 processes of a server, pages that they share counted once (PSS).
 
@@ -34,17 +35,17 @@ from clothing_classifier.examples import draw_goods  # noqa: E402
 BOOK = '''
 from fastai.vision.all import *
 from fastai.vision.widgets import *
-import io
 learn_inf = load_learner('export.pkl', cpu=True)
 btn_upload = widgets.FileUpload()
 out_pl = widgets.Output()
 lbl_pred = widgets.Label()
 def on_data_change(change):
     lbl_pred.value = ''
-    img = PILImage.create(io.BytesIO(btn_upload.value[-1]['content']))
+    Path('upload.jpg').write_bytes(btn_upload.value[-1]['content'])
+    img = PILImage.create('upload.jpg')
     out_pl.clear_output()
     with out_pl: display(img.to_thumb(128,128))
-    pred,pred_idx,probs = learn_inf.predict(img)
+    pred,pred_idx,probs = learn_inf.predict(Path('upload.jpg'))
     lbl_pred.value = f'Prediction: {pred}; Probability: {probs[pred_idx]:.04f}'
 btn_upload.observe(on_data_change, names=['value'])
 display(VBox([widgets.Label('Select your clothes!'), btn_upload, out_pl, lbl_pred]))

@@ -14,12 +14,15 @@ from clothing_classifier.kernels import Nursery
 
 IDLE = 3
 SERVE = """
-import sys
+import os, sys
+from clothing_classifier.frame import write_template
 from clothing_classifier.kernels import Nursery
 from clothing_classifier.server import Page, voila_config
 from clothing_classifier.settings import load_settings
-if sys.argv[5] == 'forked': Nursery()
-config = voila_config(load_settings(sys.argv[3], serve_visitors=3), idle=int(sys.argv[4]), template='lab')
+settings, forked = load_settings(sys.argv[3], serve_visitors=3), sys.argv[5] == 'forked'
+os.environ['JUPYTER_PATH'] = os.path.abspath(write_template(settings, 'jupyter'))
+if forked: Nursery()
+config = voila_config(settings, idle=int(sys.argv[4]), ours=forked)
 Page.launch_instance([sys.argv[1], '--port=' + sys.argv[2], '--no-browser'], config=config)
 """
 
@@ -34,7 +37,7 @@ def server(tmp_path, request):
     port, log = free_port(), tmp_path/'log'
     with open(log, 'w') as f:
         cmd = [sys.executable, '-c', SERVE, str(tmp_path/'page.ipynb'), str(port), str(ROOT/'settings.ini'), str(IDLE), request.param]
-        proc = subprocess.Popen(cmd, stdout=f, stderr=subprocess.STDOUT)
+        proc = subprocess.Popen(cmd, cwd=tmp_path, stdout=f, stderr=subprocess.STDOUT)
     for _ in range(240):
         if 'is filled with' in log.read_text(): break
         assert proc.poll() is None, log.read_text()
