@@ -93,7 +93,7 @@ class Desk:
     def __init__(self,
         classifier:Classifier, # Shared by all
         workers:int=0, # 0 for one a core
-        batch:int=8 # Pictures in one run of the network, at most
+        batch:int=4 # Pictures in one run of the network, at most
     ):
         self.classifier, self.workers, self.batch, self.waiting, self.seconds = classifier, workers or cores(), batch, 0, .05
         self.jobs, self.pool = deque(), ThreadPoolExecutor(self.workers, 'desk')
@@ -225,7 +225,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         make = lambda cls, name, doc, *labels, **kw: cls(f'clothing_classifier_{name}', doc, labels, registry=self.registry, **kw)
-        self.requests = make(Counter, 'requests', 'Requests by route and status', 'method', 'route', 'status')
+        self.count = make(Counter, 'requests', 'Requests by route and status', 'method', 'route', 'status')
         self.seconds = make(Histogram, 'request_seconds', 'Seconds from the first byte to the last', 'route', buckets=(.01,.025,.05,.1,.25,.5,1,2.5,5,10,30))
         self.answers = make(Counter, 'answers', 'Pictures by answer', 'answer')
         self.waiting = make(Gauge, 'waiting_pictures', 'Pictures that wait or are looked at')
@@ -286,7 +286,7 @@ class Frame:
 
     def _note(self, scope, rid, status, seconds):
         route = getattr(scope.get('route'), 'path', 'other')
-        self.metrics.requests.labels(scope['method'] if scope['method'] in ('GET','POST','HEAD','OPTIONS') else 'other', route, status).inc()
+        self.metrics.count.labels(scope['method'] if scope['method'] in ('GET','POST','HEAD','OPTIONS') else 'other', route, status).inc()
         self.metrics.seconds.labels(route).observe(seconds)
         log.info('request=%s answered %d in %.0f ms', rid, status, seconds*1000)
 
