@@ -21,7 +21,7 @@ from clothing_classifier.settings import settings_text
 def place(tmp_path_factory):
     "A folder with the settings of a tiny training, and drawings beside it"
     d = tmp_path_factory.mktemp('training')
-    text = settings_text(small_settings(d, train_final_epochs=0, train_unfrozen_epochs=1, serve_threads=1))
+    text = settings_text(small_settings(d, train_final_epochs=0, train_unfrozen_epochs=1, train_finder_steps=50, serve_threads=1))
     (d / 'settings.ini').write_text(text)
     draw_folder(d / 'drawn', ['jeans', 'socks'], n=40)
     return d
