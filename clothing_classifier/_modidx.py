@@ -947,6 +947,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                            'clothing_classifier.train._mixers': ('train.html#_mixers', 'clothing_classifier/train.py'),
                                            'clothing_classifier.train._save': ('train.html#_save', 'clothing_classifier/train.py'),
                                            'clothing_classifier.train._stage': ('train.html#_stage', 'clothing_classifier/train.py'),
+                                           'clothing_classifier.train._suggested': ( 'train.html#_suggested',
+                                                                                     'clothing_classifier/train.py'),
                                            'clothing_classifier.train._trackers': ('train.html#_trackers', 'clothing_classifier/train.py'),
                                            'clothing_classifier.train.bf16_helps': ( 'train.html#bf16_helps',
                                                                                      'clothing_classifier/train.py'),

@@ -173,6 +173,13 @@ def edge(lrs, losses, num_it):
     i = int((losses < 1.05*losses.min()).nonzero().max())
     return float(lrs[i])/3, (float(lrs[i]), losses[i])
 
+def _suggested(learn, t, suggest):
+    "What the finder suggests; the smallest rate if the loss blew up before there was a curve to look at"
+    try: return learn.lr_find(num_it=t.finder_steps, show_plot=False, suggest_funcs=suggest)[0]
+    except (RuntimeError, IndexError):
+        if len(learn.recorder.lrs) > t.finder_steps//10+5: raise
+        return t.min_rate
+
 def find_rate(
     learn:Learner, # In the state that it will train in
     t:Train, # Whose `min_rate`, `max_rate` and `finder_steps`
@@ -180,7 +187,7 @@ def find_rate(
     plot:str|Path|None=None # Where the curve is saved
 )->float: # For the last layers
     "The learning-rate finder's suggestion, within the limits of the settings"
-    rate = float(np.clip(learn.lr_find(num_it=t.finder_steps, show_plot=False, suggest_funcs=suggest)[0], t.min_rate, t.max_rate))
+    rate = float(np.clip(_suggested(learn, t, suggest), t.min_rate, t.max_rate))
     if plot: _save(plot, plot_finder(learn, rate))
     return rate
 
