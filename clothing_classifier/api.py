@@ -160,7 +160,7 @@ class Categories(BaseModel):
     unknown: str = 'unknown'
 
 class Card(BaseModel):
-    "The model card: what the network file says of itself, and the hashes of the files"
+    "The model card, as Markdown where there is one; what the network file says of itself, and the hashes of the files"
     model_config = ConfigDict(extra='allow')
     file: str
     bytes: int
@@ -169,6 +169,7 @@ class Card(BaseModel):
     temperature: float
     thresholds: dict
     preprocessing: dict
+    card: str|None = None
 
 class Kept(BaseModel):
     "A picture that was kept for the next training"
@@ -306,7 +307,9 @@ class House:
     def card(self):
         "The network's own metadata, and its hash"
         data = self.settings.serve.model.read_bytes() if self.settings.serve.model.is_file() else b''
-        return Card(file=self.settings.serve.model.name, bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), **self.classifier.meta)
+        words = self.settings.serve.model.with_name('MODEL_CARD.md')
+        return Card(card=words.read_text(encoding='utf-8') if words.is_file() else None, file=self.settings.serve.model.name, bytes=len(data),
+            sha256=hashlib.sha256(data).hexdigest(), **self.classifier.meta)
 
     def authorized(self, request):
         "Raises `Problem` if there is a token and this is another"

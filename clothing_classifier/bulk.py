@@ -90,7 +90,7 @@ class Sheet:
         end = text.rfind(b'\n')+1
         if end < len(text): os.truncate(self.path, end)
         good = text[:end].decode(errors='surrogateescape')
-        rows = csv.DictReader(io.StringIO(good, newline='')) if self.csv else map(json.loads, good.splitlines())
+        rows = csv.DictReader(io.StringIO(good, newline='')) if self.csv else map(json.loads, filter(None, good.split('\n')))
         if self.csv and good and rows.fieldnames != [*columns, *self.labels]: raise BulkError(f"{self.path}: has the columns {', '.join(rows.fieldnames)}, not those of this network; name another file")
         try: return {r['file'] for r in rows}
         except (ValueError, KeyError, TypeError): raise BulkError(f"{self.path}: is not a file of answers; name another file") from None

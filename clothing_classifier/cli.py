@@ -7,7 +7,7 @@ __all__ = ['codes', 'app', 'say', 'training', 'guarded', 'comments', 'setting_op
            'serve', 'collect', 'look', 'clean', 'train', 'evaluate', 'export', 'build', 'doctor', 'main']
 
 # %% ../nbs/20_cli.ipynb #3b1aa509
-import importlib, inspect, json, os, re, sys, tempfile, warnings
+import importlib, inspect, json, os, re, socket, sys, tempfile, warnings
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -127,13 +127,15 @@ def predict(settings, pictures:list[str]=typer.Argument(help='Files, folders, pa
     from clothing_classifier.images import give_memory_back
     from clothing_classifier.links import open_links
     from clothing_classifier.predict import Classifier
+    if (as_json or as_csv) and (out or as_json and as_csv): raise SettingsError("answers take one form: --json, --csv, or --out FILE, whose ending says which; name one of the three")
     if resume and not out: raise SettingsError("--resume needs --out FILE, the file to go on with")
     give_memory_back()
     clf = Classifier.load(settings.serve.model, settings.serve.threads, settings.serve.max_megapixels)
     sheet, bad = bulk.Sheet(out, clf.labels, resume) if out else None, 0
     todo = lambda: (o for o in bulk.names(pictures) if not sheet or o not in sheet.done)
     links = open_links(settings) if any(map(bulk.is_link, pictures)) else None
-    with sheet or nullcontext(), _bar(sum(1 for _ in todo()), out) as bar:
+    if not (n := sum(1 for _ in todo())) and not (sheet and sheet.done): print(f"{', '.join(pictures)}: there is no picture", file=sys.stderr)
+    with sheet or nullcontext(), _bar(n, out) as bar:
         put = _printer(sheet, as_json, as_csv, clf.labels)
         for r in bulk.classify(clf, todo(), bulk.reader(links, settings.serve.max_upload_mb), settings.api.workers):
             put(r)
@@ -148,13 +150,20 @@ def _for_kernels(settings):
     "Let the page's kernels, which are processes of their own, read these settings with the options that were given"
     f = Path(tempfile.mkdtemp(prefix='clothing-classifier-'))/'settings.ini'
     w = settings.train.weights
-    f.write_text(settings_text(replace(settings, file=f), '' if w in ('imagenet','none') else str((settings.file.parent/Path(w).expanduser()).resolve())))
+    f.write_text(encoding='utf-8', data=settings_text(replace(settings, file=f), '' if w in ('imagenet','none') else str((settings.file.parent/Path(w).expanduser()).resolve())))
     os.environ['CLOTHING_CLASSIFIER_SETTINGS'] = str(f if load_settings(settings.file) != settings else settings.file)
 
 def _notebook(settings, name):
     "A notebook of the project"
     if not (nb := settings.file.parent/'nbs'/name).is_file(): raise SettingsError(f"{nb}: there is no such notebook; run this in a clone of the project")
     return nb
+
+def _room_at(s):
+    "Raise `SettingsError` if nobody can listen at the address and port of `[serve]`"
+    with socket.socket(socket.AF_INET6 if ':' in s.ip else socket.AF_INET) as o:
+        o.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try: o.bind((s.ip, s.port))
+        except OSError as e: raise SettingsError(f"{s.ip}:{s.port} cannot be listened at ({e.strerror}); stop what is there, or name another --port") from None
 
 def _page(settings, browser):
     "Serve the page that classifies"
@@ -176,6 +185,7 @@ def _clean_page(settings):
 def serve(settings, api:bool=typer.Option(False, '--api', help='The REST API instead of the page'),
     browser:bool=typer.Option(False, help='Open the page in a browser')):
     "Serve the page, or the API."
+    _room_at(settings.serve)
     if not api: return _page(settings, browser)
     from clothing_classifier.api import serve_api
     serve_api(settings)
@@ -227,9 +237,9 @@ _run = typer.Option(None, help='Folder of the training; else the newest in [trai
 
 def _learner(settings, run):
     "The learner of a run, and its folder"
+    training('train') # Says what to install, if fastai is not there
     found = [run/'learner.pkl'] if run else sorted(settings.train.runs.glob('*/learner.pkl'))
     if not found or not found[-1].is_file(): raise SettingsError(f"{run or settings.train.runs}: holds no learner.pkl of a training; run clothing-classifier train first")
-    training('train') # Says what to install, if fastai is not there
     from fastai.learner import load_learner
     return load_learner(found[-1]), found[-1].parent.resolve()
 
@@ -255,6 +265,7 @@ def export(settings, run:Path=_run, as_json:bool=_json):
     "Write export.pkl and export.onnx of a training."
     learn, run = _learner(settings, run)
     with aside(): o = training('export').export(learn, settings, run)
+    training('card').write_card(settings, run)
     show(o, as_json)
 
 @command('train', 'export', 'data')
@@ -262,7 +273,8 @@ def build(settings, folder:Path=_folder, csv:Path=_csv, as_json:bool=_json):
     "Import pictures, train, evaluate, export: everything from pictures to export.pkl and export.onnx."
     train, export, sources = training('train'), training('export'), _sources(settings, folder, csv)
     if sources: print(training('collect').collect(*sources, settings=settings), file=sys.stderr)
-    with aside(): o = export.export(train.train(settings), settings)
+    with aside(): o = export.export(learn := train.train(settings), settings)
+    training('card').write_card(settings, learn.path)
     show(o, as_json)
 
 # %% ../nbs/20_cli.ipynb #d74bcb9c
@@ -278,5 +290,6 @@ def doctor(settings, as_json:bool=_json):
 
 # %% ../nbs/20_cli.ipynb #a89a8834
 def main():
-    "Run the command"
+    "Run the command; a file name that no encoding knows is printed as it is"
+    for o in (sys.stdout, sys.stderr): o.reconfigure(errors='surrogateescape')
     app(prog_name='clothing-classifier')

@@ -66,7 +66,7 @@ class Engine:
     ):
         n = max((os.cpu_count() or 1)//(settings.serve.threads or os.cpu_count() or 1), 1)
         self.settings, self.words = settings, Words(settings.serve.language)
-        self.turns, self.fetching = threading.Semaphore(n), threading.Semaphore(settings.links.at_once)
+        self.turns, self.fetching, self.opening = threading.Semaphore(n), threading.Semaphore(settings.links.at_once), threading.Lock()
 
     @cached_property
     def classifier(self):
@@ -82,7 +82,7 @@ class Engine:
     @cached_property
     def feedback(self):
         from clothing_classifier.feedback import open_feedback
-        return open_feedback(self.settings)
+        with self.opening: return open_feedback(self.settings)
 
     @cached_property
     def drawings(self): return {c: o for c in self.classifier.labels if (o := _drawing(self.classifier, c))}

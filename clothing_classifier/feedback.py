@@ -6,7 +6,7 @@
 __all__ = ['FeedbackError', 'clean', 'Folder', 'Database', 'Feedback', 'open_feedback', 'gathered']
 
 # %% ../nbs/10e_feedback.ipynb #953e8dd0
-import hashlib, os
+import hashlib, os, threading
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -30,6 +30,7 @@ def clean(
 # %% ../nbs/10e_feedback.ipynb #f5de1b73
 class Folder:
     "Keeps pictures as `<category>/<sha1>.jpg`"
+    _turn = threading.Lock() # Two threads may be sent the same picture
     def __init__(self, path): self.path = Path(path)
     def __len__(self): return sum(1 for _ in self.path.glob('*/*.jpg'))
 
@@ -38,10 +39,11 @@ class Folder:
         to = self.path/category/f'{sha1}.jpg'
         to.parent.mkdir(parents=True, exist_ok=True)
         tmp = to.with_suffix(f'.{os.getpid()}.tmp')
-        tmp.write_bytes(jpeg)
-        tmp.replace(to)
-        for o in self.path.glob(f'*/{sha1}.jpg'):
-            if o != to: o.unlink()
+        with self._turn:
+            tmp.write_bytes(jpeg)
+            tmp.replace(to)
+            for o in self.path.glob(f'*/{sha1}.jpg'):
+                if o != to: o.unlink(missing_ok=True)
 
 # %% ../nbs/10e_feedback.ipynb #86ffe2ba
 class Database:

@@ -35,8 +35,11 @@ def nursery(fd):
     gc.freeze() # What is here stays shared: the collector doesn't write to it
     with socket.socket(fileno=fd) as s, s.makefile('rb') as lines:
         for line in lines:
-            if pid := os.fork(): s.sendall(b'%d\n' % pid)
+            try: pid = os.fork()
+            except OSError: pid = -1 # No memory, or too many processes
+            if pid: s.sendall(b'%d\n' % pid)
             else:
+                lines.close()
                 s.close()
                 try: _become_kernel(json.loads(line))
                 finally: os._exit(0)
@@ -46,41 +49,68 @@ class Forked:
     "A process that somebody else forked, with the methods of `Popen` that Jupyter needs"
     stdin = stdout = stderr = None
     def __init__(self, pid): self.pid, self.fd = pid, os.pidfd_open(pid)
-    def poll(self): return 0 if self.fd is None or select.select([self.fd], [], [], 0)[0] else None
+    def _ended(self, ms=None):
+        "Has it ended, or does it within so many milliseconds?"
+        p = select.poll()
+        p.register(self.fd, select.POLLIN)
+        return bool(p.poll(ms))
+
+    def poll(self): return 0 if self.fd is None or self._ended(0) else None
     def send_signal(self, n): signal.pidfd_send_signal(self.fd, n)
     def kill(self): self.send_signal(signal.SIGKILL)
     def terminate(self): self.send_signal(signal.SIGTERM)
 
     def wait(self):
         if self.fd is None: return 0
-        select.select([self.fd], [], [])
+        self._ended()
         os.close(self.fd)
         self.fd = None
         return 0
 
+def _pidfd_works():
+    "Old kernels, and some sandboxes, have no file descriptors of processes"
+    try: return os.close(os.pidfd_open(os.getpid())) is None
+    except (AttributeError, OSError): return False
+
 class Nursery:
     "Starts kernels; `Nursery.here` is the one of this process"
     here = None
-    possible = hasattr(os, 'pidfd_open') and hasattr(signal, 'pidfd_send_signal')
+    possible = hasattr(signal, 'pidfd_send_signal') and _pidfd_works()
 
-    def __init__(self):
+    def __init__(self): self._start()
+
+    def _start(self):
         ours, theirs = socket.socketpair()
         code = f'from clothing_classifier.kernels import nursery; nursery({theirs.fileno()})'
         env = os.environ | dict(MALLOC_ARENA_MAX='2', MPLBACKEND='agg')
         self.process = subprocess.Popen([sys.executable, '-c', code], pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=env)
         theirs.close()
+        ours.settimeout(120)
         self.socket, self.lines = ours, ours.makefile('rb')
         Nursery.here = self
 
     def fork(self, file, env, cwd)->Forked:
-        "A kernel with this connection file"
-        self.socket.sendall(json.dumps(dict(file=str(file), env=env, cwd=str(cwd or os.getcwd()))).encode() + b'\n')
-        return Forked(int(self.lines.readline()))
+        "A kernel with this connection file; a nursery that has ended is started again. Raises `OSError` if there is no room for one more"
+        ask = json.dumps(dict(file=str(file), env=env, cwd=str(cwd or os.getcwd()))).encode() + b'\n'
+        if not (pid := self._answer(ask)):
+            self.stop()
+            self._start()
+            pid = self._answer(ask)
+        if pid < 1: raise OSError('no kernel could be started: too little memory, or too many processes')
+        return Forked(pid)
+
+    def _answer(self, ask):
+        "The number that the nursery answers with, 0 if it has ended"
+        try:
+            self.socket.sendall(ask)
+            return int(self.lines.readline() or 0)
+        except OSError: return 0
 
     def stop(self):
         self.socket.close()
         self.lines.close()
-        self.process.wait()
+        try: self.process.wait(10)
+        except subprocess.TimeoutExpired: self.process.kill()
         Nursery.here = None
 
 # %% ../nbs/12a_kernels.ipynb #4b9b50ce

@@ -28,7 +28,7 @@ def is_public(
     "Is this address on the open internet?"
     ip = ip_address(address)
     ip = getattr(ip, 'ipv4_mapped', None) or ip
-    return ip.is_global and not (ip.is_multicast or ip.is_reserved or any(ip in o for o in _tunnels if o.version == ip.version))
+    return ip.is_global and not (getattr(ip, 'is_site_local', False) or ip.is_multicast or ip.is_reserved or any(ip in o for o in _tunnels if o.version == ip.version))
 
 # %% ../nbs/10c_links.ipynb #b83a5e2a
 class Guard(httpcore.AsyncNetworkBackend):
@@ -58,12 +58,17 @@ _ports, _moved = (80, 443), (301, 302, 303, 307, 308)
 def _target(url, ports):
     "A link that may be asked for. Raises `LinkError`"
     try: o = httpx.URL(url)
-    except (httpx.InvalidURL, TypeError): raise LinkError("This is not a link. Send one that begins with https:// and leads to a picture.") from None
+    except (httpx.InvalidURL, TypeError, ValueError): raise LinkError("This is not a link. Send one that begins with https:// and leads to a picture.") from None
     if o.scheme not in ('http','https') or not o.host: raise LinkError("This is not a link that can be followed here. Send one that begins with https:// and leads to a picture.")
     if o.userinfo: raise LinkError("This link holds a user name or a password. Send one without.")
     port = o.port or (443 if o.scheme == 'https' else 80)
     if ports and port not in ports: raise LinkError(f"This link names port {port}; only {' and '.join(map(str, ports))} are asked here. Send another link, or the picture itself.")
     return o
+
+def _joined(url, to):
+    "Where a redirect leads. Raises `LinkError`"
+    try: return str(url.join(to.decode('latin1')))
+    except (httpx.InvalidURL, ValueError): raise LinkError("The server behind this link sends us to an address that makes no sense. Send another link, or the picture itself.") from None
 
 _headers = {'User-Agent': 'clothing-classifier', 'Accept': 'image/*', 'Accept-Encoding': 'identity'}
 
@@ -105,7 +110,7 @@ class Links:
                 async with pool.stream('GET', parts, headers=_headers) as r:
                     to = next((v for k,v in r.headers if k.lower() == b'location'), None) if r.status in _moved else None
                     if to is None: return await self._body(r)
-                    url = str(o.join(to.decode('latin1')))
+                    url = _joined(o, to)
         raise LinkError(f"This link is redirected more than {self.redirects} times. Send the address that it ends at.")
 
     async def _get(self, url):

@@ -51,11 +51,15 @@ def door(handler):
         async def prepare(self):
             await super().prepare()
             self.xsrf_token # Reading it sets the cookie with which the tab ends its kernel
-            km = self.settings['kernel_manager']
-            if len(km) - waiting(km) < self.settings['visitors']: return
+            km, entering = self.settings['kernel_manager'], self.settings['entering']
+            if len(km) - waiting(km) + len(entering) < self.settings['visitors']: return entering.add(self)
             self.set_status(503)
             self.set_header('Retry-After', '5')
             self.finish(self.settings['full'])
+
+        def on_finish(self):
+            self.settings['entering'].discard(self)
+            super().on_finish()
     return Door
 
 # %% ../nbs/12d_server.ipynb #86692e4b
@@ -72,7 +76,7 @@ class Page(Voila):
     engine = None # The `EngineProcess`, for the health check
     def init_settings(self):
         o = self.tornado_settings
-        return super().init_settings() | dict(compress_response=True, visitors=o['visitors'], full=o['full'], engine=self.engine)
+        return super().init_settings() | dict(compress_response=True, visitors=o['visitors'], full=o['full'], entering=set(), engine=self.engine)
 
     def init_handlers(self):
         *rest, (path, handler, args) = super().init_handlers()
@@ -92,6 +96,7 @@ def voila_config(
         allow_template_override='NO', multi_kernel_manager_class=PatientKernelManager, file_allowlist=[r'.*\.(png|svg|ico)'], extension_denylist=['jupyterlab-jupytext'], theme='light')
     c.MappingKernelManager.update(cull_idle_timeout=idle, cull_interval=max(idle//5, 1), cull_connected=False)
     if ours: c.MappingKernelManager.kernel_manager_class = 'clothing_classifier.kernels.ForkManager'
+    c.Voila.port_retries = 0 # A proxy waits at this port and no other
     c.Voila.tornado_settings = dict(websocket_max_message_size=2**20, visitors=s.visitors, full=full_page(settings))
     c.HTMLExporter.language_code = s.language
     return c

@@ -184,7 +184,7 @@ _bounds = {('data','valid_percent'): (1,90), ('data','test_percent'): (1,90), ('
     ('serve','max_megapixels'): (0.01,178)}
 _choices |= {('serve','language'): ('en','lt'), ('links','follow'): ('yes','no'), ('feedback','store'): ('no','folder','database')}
 _bounds |= {('serve','port'): (0,65535), ('serve','visitors'): (1,10000), ('links','deadline'): (0.1,120), ('links','at_once'): (1,64), ('links','redirects'): (0,10), ('feedback','max_side'): (64,None),
-    ('feedback','max_pictures'): (1,None), ('api','requests'): (1,10000), ('api','memory_mb'): (1,None), ('api','max_pictures'): (1,1000), ('api','upload_seconds'): (1,3600)}
+    ('feedback','max_pictures'): (1,None), ('api','requests'): (1,10000), ('api','memory_mb'): (1,None), ('api','max_pictures'): (1,1000), ('api','batch'): (1,64), ('api','upload_seconds'): (1,3600)}
 _kinds = {int: 'a whole number', float: 'a number', str: 'some text', Path: 'a path'}
 
 def _fail(file, section, key, why): raise SettingsError(f"{file}: [{section}] {key}: {why}" if key else f"{file}: [{section}]: {why}")

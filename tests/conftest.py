@@ -10,6 +10,7 @@ import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 os.environ.setdefault('OMP_NUM_THREADS', '2')
@@ -99,13 +100,23 @@ def serving(folder, enter=(), **env):
     finally:
         proc.terminate()
         try: proc.wait(30)
-        except subprocess.TimeoutExpired: proc.kill()
+        except subprocess.TimeoutExpired:
+            proc.kill()
+            proc.wait()
 
 
 @pytest.fixture(scope='session')
 def page_url(tmp_path_factory):
     "The page on the shipped model, from a folder that has nothing but what a dyno gets"
     with serving(dyno(tmp_path_factory.mktemp('dyno'), serve_visitors=100)) as (_, url): yield url
+
+
+def engines(proc):
+    "The inference processes of a server"
+    def ours(o):
+        try: return 'serve_engine' in ' '.join(o.cmdline())
+        except psutil.Error: return False # It has just ended
+    return [o for o in proc.children(recursive=True) if ours(o)]
 
 
 def chromium():

@@ -34,3 +34,9 @@ def test_the_readme_says_the_calibration_error():
 
 def test_the_readme_names_the_run():
     assert f'runs/{RUN.name}' in README
+
+
+def test_the_api_shows_the_card():
+    from clothing_classifier.api import House
+    from clothing_classifier.settings import load_settings
+    assert House(load_settings(ROOT/'settings.ini')).card().card == (ROOT/'MODEL_CARD.md').read_text(encoding='utf-8')

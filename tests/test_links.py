@@ -352,6 +352,11 @@ def test_no_other_room_of_the_serving_wing_can_fetch():
     assert len(SERVING) >= 10
     found = {m: FETCHERS & set(imported(ast.parse((lib / f'{m}.py').read_text()))) for m in SERVING if (lib / f'{m}.py').is_file()}
     assert found.pop('links') == {'httpx', 'httpcore', 'socket'}
+    for m in ('engine', 'kernels'):  # They start processes of ours and speak to them through a socket of this machine
+        assert found[m] == {'socket', 'subprocess'} and 'AF_INET' not in (lib / f'{m}.py').read_text()
+        found[m] = set()
+    assert found['cli'] == {'socket'} and '.connect(' not in (lib / 'cli.py').read_text()  # It looks whether a port is free
+    found['cli'] = set()
     assert not any(found.values()), found
     for m in found:
         text = (lib / f'{m}.py').read_text()

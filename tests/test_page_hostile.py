@@ -9,7 +9,7 @@ import zlib
 
 import psutil
 import pytest
-from conftest import ROOT, SHARED, dyno, idle, needs_photos, open_page, serving
+from conftest import ROOT, SHARED, dyno, engines, idle, needs_photos, open_page, serving
 from PIL import Image
 from visitor import PART, Visitor
 
@@ -37,8 +37,12 @@ def server(tmp_path_factory):
 
 def peak(server, but='nothing'):
     "Megabytes: the most that each process of the server ever held, the largest of them; `but` is a word in the command of one that doesn't count"
-    read = lambda p: int(open(f'/proc/{p.pid}/status').read().split('VmHWM:')[1].split()[0])/1000
-    return max(read(o) for o in [server, *server.children(recursive=True)] if o.is_running() and o.status() != psutil.STATUS_ZOMBIE and but not in ' '.join(o.cmdline()))
+    most = 0
+    for o in [server, *server.children(recursive=True)]:
+        try:
+            if but not in ' '.join(o.cmdline()): most = max(most, int(open(f'/proc/{o.pid}/status').read().split('VmHWM:')[1].split()[0])/1000)
+        except (psutil.Error, OSError, IndexError): pass # It has just ended
+    return most
 
 
 @needs_photos
@@ -147,7 +151,7 @@ def test_an_engine_that_ends_comes_back(server, socks):
     "As if a picture had broken a codec: one sentence, then answers again"
     proc, url = server
     with Visitor(url) as v:
-        engine, = (o for o in proc.children(recursive=True) if 'serve_engine' in ' '.join(o.cmdline()))
+        engine, = engines(proc)
         engine.kill()
         for _ in range(5):
             if 'answer' in (o := v.look(socks)): break
