@@ -98,7 +98,8 @@ def test_debug_shows_the_traceback(place):
 
 
 def test_an_empty_folder_is_no_mistake(call, tmp_path):
-    assert call('predict', tmp_path) == (0, '', '')
+    code, out, err = call('predict', tmp_path)
+    assert (code, out) == (0, '') and err.strip().endswith('there is no picture')
 
 
 def test_a_reader_that_leaves_early(place):
