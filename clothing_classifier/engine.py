@@ -129,6 +129,8 @@ def _request(engine, conn):
 
 def serve_engine():
     "Answer for ever, each request in a thread; end when whoever started this process has ended"
+    from clothing_classifier.images import give_memory_back
+    give_memory_back()
     (address, key), engine = json.loads(os.environ[_variable]), Engine(load_settings())
     threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
     Path(address).unlink(missing_ok=True)

@@ -73,9 +73,10 @@ def _to_rgb(im, k=1):
     return o
 
 def _upright(im):
-    "Turn the picture as its EXIF orientation says; EXIF that cannot be read is ignored"
-    try: return ImageOps.exif_transpose(im)
-    except Exception: return im
+    "Turn the picture itself, without a copy, as its EXIF orientation says; EXIF that cannot be read is ignored"
+    try: ImageOps.exif_transpose(im, in_place=True)
+    except Exception: pass
+    return im
 
 # %% ../nbs/10_images.ipynb #5f101390
 def read_bytes(
@@ -101,7 +102,7 @@ def open_image(
     side:int=512 # Pixels that are enough for the shorter side: JPEGs and large pictures may come smaller, never below this
 )->Image.Image: # Mode RGB, upright, size (width, height)
     "Open untrusted bytes as one RGB picture, the first frame. Raises `ImageError`"
-    if isinstance(data, Image.Image): return _to_rgb(_upright(data))
+    if isinstance(data, Image.Image): return _to_rgb(_upright(data.copy()))
     data = read_bytes(data)
     if not data: raise ImageError(f"This file is empty. {_send}")
     im = _open(data)

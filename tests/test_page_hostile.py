@@ -92,7 +92,7 @@ def test_the_largest_that_is_allowed_is_decoded_one_at_a_time(server, socks):
     for t in ts: t.start()
     for t in ts: t.join()
     assert len(said) == 3 and all('answer' in o for o in said)
-    assert peak(proc) < 550
+    assert peak(proc) < 400
 
 
 def test_a_file_that_is_too_large_is_not_even_sent(browser, server, tmp_path):
