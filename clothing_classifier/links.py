@@ -68,7 +68,7 @@ def _target(url, ports):
 def _joined(url, to):
     "Where a redirect leads. Raises `LinkError`"
     try: return str(url.join(to.decode('latin1')))
-    except (httpx.InvalidURL, ValueError): raise LinkError("The server behind this link sends us to an address that makes no sense. Send another link, or the picture itself.") from None
+    except (httpx.InvalidURL, ValueError): raise LinkError("The server behind this link cannot be talked to. Try again, or send the picture itself.") from None
 
 _headers = {'User-Agent': 'clothing-classifier', 'Accept': 'image/*', 'Accept-Encoding': 'identity'}
 
