@@ -69,7 +69,7 @@ function speaker(texts, language) {
 
 # %% ../nbs/11e_browser.ipynb #2936a33d
 _line = r"""
-const PART = 262144, AHEAD = 4;
+const PART = 262144, AHEAD = 4, TRIES = 3, PATIENCE = 5;
 
 class Line {
   constructor(model, say) {
@@ -94,11 +94,20 @@ class Line {
   }
 
   async talk(start, blob, moved) {
+    for (let tries = 1; ; tries++) {
+      try { return await this.attempt(start, blob, moved, tries < TRIES) } catch (e) { if (!e.unheard || tries === TRIES) throw e }
+    }
+  }
+
+  async attempt(start, blob, moved, again) {
     const id = `${++this.last}`, next = this.box(id), size = blob?.size || 0;
     try {
       this.model.send({ ...start, do: 'start', id, size });
-      let got = 0, m = {};
-      const hear = async seconds => { m = await next(seconds); if (m.error) throw new Said(m.error); got = m.got ?? got; if (got < size) moved(got / size) };
+      let got = 0, m = {}, heard = !size || !again; // The server answers the start of a file at once
+      const hear = async seconds => {
+        m = await next(heard ? seconds : PATIENCE).catch(e => { throw Object.assign(e, { unheard: !heard }) });
+        heard = true; if (m.error) throw new Said(m.error); got = m.got ?? got; if (got < size) moved(got / size);
+      };
       for (let at = 0; at < size; at += PART) {
         while (at - got >= AHEAD * PART) await hear(30);
         const part = await blob.slice(at, at + PART).arrayBuffer().catch(() => { throw new Said(this.say('unreadable')) });

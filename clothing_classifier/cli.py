@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['codes', 'app', 'say', 'training', 'guarded', 'comments', 'setting_options', 'command', 'show', 'aside', 'predict',
-           'serve', 'collect', 'look', 'clean', 'train', 'evaluate', 'export', 'build', 'doctor', 'main']
+           'serve', 'collect', 'look', 'clean', 'train', 'evaluate', 'export', 'report', 'build', 'doctor', 'main']
 
 # %% ../nbs/20_cli.ipynb #3b1aa509
 import importlib, inspect, json, os, re, socket, sys, tempfile, warnings
@@ -75,7 +75,8 @@ _common = dict(
 def _changes(options, given):
     "Options that were given, as `load_settings` takes them; a path is relative to where the user stands"
     got = {o: v for o in options if (v := given.pop(o)) is not None}
-    return {f'{s}_{f.name}': str(Path(v).expanduser().resolve()) if f.type is Path else v for o,v in got.items() for s,f in [options[o]]}
+    def given_as(f, v): return str(Path(v).expanduser().resolve()) if f.type is Path or f.name in ('weights','splits') and v not in ('imagenet','none','hash') else v
+    return {f'{s}_{f.name}': given_as(f, v) for o,v in got.items() for s,f in [options[o]]}
 
 def command(
     *wanted:str # Sections of the settings, or keys of them, that become options
@@ -235,46 +236,70 @@ def clean(settings, most:int=typer.Option(20, min=1, help='Pictures to list'), u
 # %% ../nbs/20_cli.ipynb #75a40fcc
 _run = typer.Option(None, help='Folder of the training; else the newest in [train] runs', show_default=False)
 
+def _kept_apart(run): return json.loads(f.read_text()).get('apart_from') if (f := run/'metrics.json').exists() else None # Settings whose test pictures it has not seen
+
 def _learner(settings, run):
-    "The learner of a run, and its folder"
+    "The learner of a run, its folder, and the settings with its sizes"
     training('train') # Says what to install, if fastai is not there
-    found = [run/'learner.pkl'] if run else sorted(settings.train.runs.glob('*/learner.pkl'))
+    found = [run/'learner.pkl'] if run else [o for o in sorted(settings.train.runs.glob('*/learner.pkl')) if not _kept_apart(o.parent)]
     if not found or not found[-1].is_file(): raise SettingsError(f"{run or settings.train.runs}: holds no learner.pkl of a training; run clothing-classifier train first")
+    run = found[-1].parent.resolve()
+    if others := _kept_apart(run):
+        raise SettingsError(f"{run}: was trained on all that {', '.join(others)} do not test on, some of its own test pictures among it; start another training from its body (--weights) and measure that")
     from fastai.learner import load_learner
-    return load_learner(found[-1]), found[-1].parent.resolve()
+    return load_learner(found[-1]), run, _as_trained(settings, run)
+
+def _as_trained(settings, run):
+    "The settings with the architecture and the sizes of a run"
+    t = training('card').run_train(run)
+    return replace(settings, train=replace(settings.train, arch=t['arch'], **{k: int(t[k]) for k in ('size','final_epochs','final_size')}))
 
 @command('train', 'data')
-def train(settings, as_json:bool=_json):
+def train(settings, apart_from:list[str]=typer.Option([], help='Settings whose test pictures are left out, and whose validation pictures validate here too'),
+    body:Path=typer.Option(None, help='Write the weights of the body to this .safetensors file, to start other trainings from', show_default=False), as_json:bool=_json):
     "Fine-tune a network on the pictures."
-    export = training('export')
-    with aside(): learn = training('train').train(settings)
+    export, module, pics = training('export'), training('train'), None
+    if apart_from:
+        df = training('body').apart(module.pictures(settings), *map(load_settings, apart_from))
+        pics = df[df.split != ''].reset_index(drop=True)
+    with aside(): learn = module.train(settings, pics=pics)
     run = Path(learn.path)
     export.write_learner(learn, export.serving_meta(learn, settings, {}), run/'learner.pkl')
+    if apart_from: module.write_metrics(run, apart_from=[Path(o).name for o in apart_from])
+    if body:
+        body.parent.mkdir(parents=True, exist_ok=True)
+        module.save_body(learn, settings, body)
     show(dict(run=str(run), **json.loads((run/'metrics.json').read_text())), as_json)
 
 # %% ../nbs/20_cli.ipynb #6cd4f254
-@command('export', 'data')
+@command('export', 'unknown', 'data')
 def evaluate(settings, run:Path=_run, as_json:bool=_json):
     "Measure a training on pictures that it has not seen."
-    learn, run = _learner(settings, run)
+    learn, run, settings = _learner(settings, run)
     with aside(): o = training('evaluate').evaluate(learn, settings, run)
     show(o, as_json)
 
-@command('export', 'data')
+@command('export', 'unknown', 'data')
 def export(settings, run:Path=_run, as_json:bool=_json):
     "Write export.pkl and export.onnx of a training."
-    learn, run = _learner(settings, run)
+    learn, run, settings = _learner(settings, run)
     with aside(): o = training('export').export(learn, settings, run)
     training('card').write_card(settings, run)
     show(o, as_json)
 
-@command('train', 'export', 'data')
+@command('export', 'unknown', 'data', 'train: weights')
+def report(settings, run:Path=_run, as_json:bool=_json):
+    "Export, measure everything there is to measure, and write the model card."
+    learn, run, settings = _learner(settings, run)
+    with aside(): o = training('card').report(learn, settings, run)
+    show(o, as_json)
+
+@command('train', 'export', 'unknown', 'data')
 def build(settings, folder:Path=_folder, csv:Path=_csv, as_json:bool=_json):
     "Import pictures, train, evaluate, export: everything from pictures to export.pkl and export.onnx."
-    train, export, sources = training('train'), training('export'), _sources(settings, folder, csv)
+    train, sources, *_ = training('train'), _sources(settings, folder, csv), training('export'), training('baselines') # What is missing is said now, not after hours
     if sources: print(training('collect').collect(*sources, settings=settings), file=sys.stderr)
-    with aside(): o = export.export(learn := train.train(settings), settings)
-    training('card').write_card(settings, learn.path)
+    with aside(): o = training('card').report(train.train(settings), settings)
     show(o, as_json)
 
 # %% ../nbs/20_cli.ipynb #d74bcb9c

@@ -63,6 +63,7 @@ class Dashboard:
         if o.size > self.most: return self._refuse('too_big', mb=f'{o.size/1e6:.0f}', most=f'{self.most/1e6:.0f}')
         if o.what != 'look' and 'category' not in o.kw: raise ValueError('no category')
         if o.whole: self._finish()
+        else: self.say(o.id, got=0) # Heard
 
     def _part(self, m, buffers):
         if not self.now or m['id'] != self.now.id: return # Of a file that was refused or cut off

@@ -151,5 +151,5 @@ def dataloaders(
         batch_tfms=[*augmentations(settings), Normalize.from_stats(*imagenet_stats)])
     how = dict(bs=t.batch_size, num_workers=t.workers, device=device or default_device())
     if t.balance != 'sampling': return block.dataloaders(df, **how)
-    y = df.category[df.split=='train']
-    return block.weighted_dataloaders(df, wgts=(1/y.map(y.value_counts())).to_numpy(), **how)
+    count = df.category[df.split=='train'].value_counts()
+    return block.weighted_dataloaders(df, wgts=(1/df.category.map(count)).to_numpy(), **how) # One for each row, of which fastai takes those of the training split

@@ -64,7 +64,7 @@ def softmax(
 _keys = ('labels','preprocessing','temperature','thresholds')
 
 def _open_onnx(path, threads):
-    "Batch -> logits, and the metadata, of an ONNX file"
+    "What `Classifier` takes as `net` and `meta`, from an ONNX file"
     import onnxruntime as ort
     o = ort.SessionOptions()
     o.intra_op_num_threads, o.inter_op_num_threads, o.log_severity_level = threads, 1, 3
@@ -74,13 +74,14 @@ def _open_onnx(path, threads):
     except Exception as e: raise ModelError(f"{path}: is not an ONNX file that onnxruntime can open ({str(e).splitlines()[0]}); export it again") from None
     m, name = s.get_modelmeta().custom_metadata_map, s.get_inputs()[0].name
     if miss := [k for k in _keys if k not in m]: raise ModelError(f"{path}: has no {', '.join(miss)} in its metadata; write it with our export, not with another tool")
-    def net(x): return s.run(['logits'] if maps else None, {name: x})[0]
-    maps, net.session = 'map' in [o.name for o in s.get_outputs()], s
+    has = [o.name for o in s.get_outputs()]
+    def net(x): return tuple(s.run(wanted, {name: x}))
+    wanted, net.session = ['logits','score'] if 'score' in has else [has[0]], s
     return net, {k: json.loads(v) for k,v in m.items()}
 
 # %% ../nbs/11_predict.ipynb #434dd706
 def _open_pickle(path, threads):
-    "Batch -> logits, and the metadata, of a fastai learner"
+    "What `Classifier` takes as `net` and `meta`, from a fastai learner"
     try:
         import torch
         from fastai.learner import load_learner
@@ -94,9 +95,16 @@ def _open_pickle(path, threads):
         was = torch.get_num_threads()
         torch.set_num_threads(threads)
         try:
-            with torch.inference_mode(): return model(torch.from_numpy(x)).numpy()
+            with torch.inference_mode(): return _with_score(model, getattr(learn, 'known', None), torch.from_numpy(x))
         finally: torch.set_num_threads(was)
     return net, learn.serving
+
+def _with_score(model, known, x):
+    "Logits, and the score if the learner has one"
+    if known is None: return model(x).numpy(),
+    from clothing_classifier.unknown import see
+    z, f = see(model, x)
+    return z.numpy(), known(f).numpy()
 
 # %% ../nbs/11_predict.ipynb #b434d8be
 def cores()->int: return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
@@ -104,13 +112,13 @@ def cores()->int: return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_geta
 class Classifier:
     "Pictures -> `Prediction`s. `Classifier.load` opens one"
     def __init__(self,
-        net, # float32 (n, 3, size, size) -> logits (n, categories)
+        net, # float32 (n, 3, size, size) -> tuple of logits (n, categories) and, where the file has one, the score of *known* (n,)
         meta:dict, # `labels`, `preprocessing`, `temperature`, `thresholds`
         max_megapixels:float=25, # Larger pictures are refused
         threads:int=1 # Of one run of the network
     ):
         self.net, self.meta, self.max_megapixels, self.threads = net, meta, max_megapixels, threads
-        self.labels, self.temperature, self.threshold = meta['labels'], meta['temperature'], meta['thresholds']['max_probability']
+        self.labels, self.temperature, self.thresholds = meta['labels'], meta['temperature'], meta['thresholds']
         self.prep = {k: meta['preprocessing'][k] for k in ('size','mean','std')}
 
     @classmethod
@@ -137,24 +145,38 @@ class Classifier:
         try: return preprocess(self.open(read(o)), **self.prep)
         except ImageError as e: return str(e)
 
-    def logits(self, xs)->np.ndarray: return self.net(np.stack(xs).astype(np.float32))
+    def logits(self, xs)->np.ndarray: return self._see(xs)[0]
+
+    def _see(self, xs):
+        "Logits, and the score or None"
+        z, *score = self.net(np.stack(xs).astype(np.float32))
+        return z, score[0] if score else None
+
+    def _known(self, p, score):
+        "Are these pictures of the categories, given their probabilities (n, categories)?"
+        o, key = (p.max(1), 'max_probability') if score is None else (score, 'score')
+        return o >= self.thresholds[key]
 
     def _predictions(self, xs):
         "Arrays and error sentences, in order, as `Prediction`s"
         ok = [x for x in xs if not isinstance(x, str)]
-        ps = iter(softmax(self.logits(ok), self.temperature) if ok else [])
-        return [Prediction(None, 0., error=x) if isinstance(x, str) else self._prediction(next(ps)) for x in xs]
+        ps = iter(self._answers(*self._see(ok)) if ok else [])
+        return [Prediction(None, 0., error=x) if isinstance(x, str) else self._prediction(*next(ps)) for x in xs]
 
-    def _prediction(self, p):
+    def _answers(self, z, score): return zip(p := softmax(z, self.temperature), self._known(p, score))
+
+    def _prediction(self, p, known):
         probs = {self.labels[i]: float(p[i]) for i in np.argsort(-p, kind='stable')}
         category, prob = next(iter(probs.items()))
-        return Prediction(category, prob, probs, prob >= self.threshold)
+        return Prediction(category, prob, probs, bool(known))
 
     def predict(self,
         o:bytes|str|Path|Image.Image # A file's content, its path, or a picture
     )->Prediction:
         "The answer for one picture. Raises `ImageError`"
-        return self._predictions([preprocess(self.open(o), **self.prep)])[0]
+        return self.answer(preprocess(self.open(o), **self.prep))
+
+    def answer(self, x:np.ndarray)->Prediction: return self._predictions([x])[0] # For what `preprocess` made
 
     def answers(self, items, read=lambda o: o)->list: return self._predictions([self._decode(o, read) for o in items]) # One run of the network
 

@@ -114,7 +114,7 @@ def test_a_stop_and_the_rest(place, call, tmp_path):
     "Killed in the middle, twice, it ends with every picture once"
     big, out = draw_folder(tmp_path / 'big', ['jeans', 'socks'], n=10, size=32), tmp_path / 'out.csv'
     for c in ('jeans', 'socks'):
-        for i in range(1000):
+        for i in range(3000):
             os.link(big / c / f'{i % 10:04}.jpg', big / c / f'x{i}.jpg')
     for sig in (signal.SIGKILL, signal.SIGINT):
         n = out.read_bytes().count(b'\n') if out.exists() else 0
@@ -124,12 +124,12 @@ def test_a_stop_and_the_rest(place, call, tmp_path):
         p.send_signal(sig)
         assert p.wait(60) in (-sig, 130)
     n = out.read_bytes().count(b'\n')
-    assert 100 < n < 2021
+    assert 100 < n < 6021
     out.write_bytes(out.read_bytes() + b'half a li')
     assert call('predict', big, '--out', out)[0] == 2
     code, printed, _ = call('predict', big, '--out', out, '--resume')
     rows = list(csv.DictReader(out.read_text().splitlines()))
-    assert (code, printed, len(rows), len({r['file'] for r in rows})) == (0, '', 2020, 2020)
+    assert (code, printed, len(rows), len({r['file'] for r in rows})) == (0, '', 6020, 6020)
 
 
 @pytest.mark.skipif(not os.path.isdir('/proc'), reason='reads memory from /proc')

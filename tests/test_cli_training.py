@@ -74,6 +74,16 @@ def test_train(trained, place):
     assert 'seed = 7' in (run / 'settings.ini').read_text()
 
 
+def test_train_for_a_body(collected, say, place):
+    "A body that has not seen the test pictures of other settings; what it trained on and what is held back add up"
+    from clothing_classifier.settings import load_settings
+    shutil.copy(place/'settings.ini', place/'other.ini')
+    o = say('train', '--apart-from', 'other.ini', '--body', 'body.safetensors')
+    from clothing_classifier.dataset import pictures
+    df = pictures(load_settings(place/'other.ini'))
+    assert o['pictures'] == df.split[df.split != 'test'].value_counts().to_dict() and (place/'body.safetensors').is_file()
+
+
 def test_evaluate(trained, say):
     o = say('evaluate', '--run', trained['run'])
     assert 0 <= o['test']['accuracy'] <= 1 and {'temperature', 'thresholds'} == set(o['serving'])
@@ -94,7 +104,8 @@ def test_build(say, tmp_path, place):
     "All of it at once, elsewhere; summaries of the import stay off standard output"
     shutil.copy(place / 'settings.ini', tmp_path)
     o = say('build', '--folder', 'drawn', '--settings', tmp_path / 'settings.ini')
-    assert o['shipped'] == 'int8' and (tmp_path / 'export.onnx').is_file()
+    assert o['export']['shipped'] == 'int8' and (tmp_path / 'export.onnx').is_file()
+    assert o['learning_curve'] and 'Model card' in (tmp_path / 'MODEL_CARD.md').read_text()
 
 
 @pytest.mark.parametrize('cmd', ['look', 'train', 'clean', 'build'])
@@ -105,13 +116,13 @@ def test_without_pictures_they_say_what_to_do(cmd, place, tmp_path):
     assert (r.exit_code, len(said)) == (2, 1) and re.search('collect|import|more pictures', said[0]), r.stderr
 
 
-@pytest.mark.parametrize('cmd', ['collect', 'look', 'clean', 'train', 'evaluate', 'export', 'build'])
+@pytest.mark.parametrize('cmd', ['collect', 'look', 'clean', 'train', 'evaluate', 'export', 'report', 'build'])
 def test_a_base_install_names_the_extra(cmd, place, tmp_path):
     "With what the training extra brings made impossible to import"
     heavy = "('torch','fastai','pandas','imagehash','sklearn','onnx','matplotlib','aiohttp','ddgs')"
     code = f'import sys; [sys.modules.__setitem__(o, None) for o in {heavy}]; from clothing_classifier.cli import main; main()'
     (tmp_path / 'learner.pkl').write_bytes(b'')
-    args = ['--run', tmp_path] if cmd in ('evaluate', 'export') else []
+    args = ['--run', tmp_path] if cmd in ('evaluate', 'export', 'report') else []
     env = {**os.environ, 'PYTHONPATH': str(ROOT)}
     p = subprocess.run([sys.executable, '-c', code, cmd, *args], cwd=place, capture_output=True, text=True, timeout=240, env=env)
     assert p.returncode == 2 and "pip install 'clothing_classifier[train]'" in p.stderr and p.stderr.count('\n') == 1, p.stderr

@@ -32,6 +32,23 @@ def test_the_readme_says_the_calibration_error():
     assert re.findall(r'0\.\d+', line) == [f"{M['test'][k]:.3f}" for k in ('ece', 'ece_raw')]
 
 
+def row(starts):
+    "The cells of a row of a table in the README"
+    return [o.strip() for o in next(o for o in README.splitlines() if o.startswith(f'| {starts}')).strip('|').split('|')]
+
+
+@pytest.mark.parametrize('kind', sorted(M['unknown']))
+def test_the_readme_says_how_well_something_else_is_told(kind):
+    o = M['unknown'][kind]
+    assert row(f'`{kind}`')[2:] == [f"{o['auroc']['score']:.3f}", f"{o['auroc']['max_probability']:.3f}", percent(o['unknown']).replace(' %', '%')]
+
+
+def test_the_bars():
+    "What issue and card promise: accuracy, calibration, pictures that stay known, and pictures of something else that are told"
+    assert M['test']['accuracy'] >= .93 and M['test']['ece'] <= .03 and M['test']['known'] >= .95
+    assert M['unknown']['far']['auroc']['score'] >= .97 and M['unknown']['near']['auroc']['score'] >= .85
+
+
 def test_the_readme_names_the_run():
     assert f'runs/{RUN.name}' in README
 

@@ -106,6 +106,19 @@ def test_a_file_that_is_too_large_is_not_even_sent(browser, server, tmp_path):
     assert wrong == []
 
 
+def test_what_the_server_did_not_hear_is_said_again(browser, server, socks):
+    "For two seconds nothing of what the browser sends arrives; the visitor only waits a little longer"
+    p, wrong = open_page(browser, server[1])
+    p.evaluate("""() => {
+        const send = WebSocket.prototype.send, until = Date.now() + 2000;
+        WebSocket.prototype.send = function(...a) { if (Date.now() > until) return send.apply(this, a) };
+    }""")
+    p.set_input_files('.cc-upload input', dict(name='socks.jpg', mimeType='image/jpeg', buffer=socks))
+    assert 'socks' in idle(p, 1, 25_000).first.locator('.cc-answer').inner_text()
+    p.close()
+    assert wrong == []
+
+
 @LINUX
 def test_whoever_sends_it_all_the_same_is_refused(server, socks):
     "Without our browser: 200 MB that are announced, and 200 MB that are not; neither is kept, and the same kernel goes on"

@@ -38,7 +38,7 @@ def test_pickle_and_onnx_give_the_same_predictions(road):
     fp32 = settings.export.network.with_suffix('.fp32.onnx')
     one = Classifier.load(fp32 if fp32.exists() else settings.export.network, threads=1, max_megapixels=25)
     with pytest.warns(UserWarning, match='runs the code inside'): two = Classifier.load(settings.export.learner, threads=1, max_megapixels=25)
-    assert (one.labels, one.threshold, one.temperature) == (two.labels, two.threshold, two.temperature)
+    assert (one.labels, one.thresholds, one.temperature) == (two.labels, two.thresholds, two.temperature)
     for c in settings.categories:
         a, b = (o.predict(draw_picture(c, 9000)) for o in (one, two))
         assert (a.category, a.known) == (b.category, b.known)

@@ -1,0 +1,92 @@
+"Each option of `[train]` does what it says, and reports where it says: on drawings, in seconds"
+import json
+
+import pytest
+from conftest import small_settings
+
+from clothing_classifier.collect import import_folder
+from clothing_classifier.examples import draw_folder
+from clothing_classifier.train import TrainError, history, train
+
+
+@pytest.fixture(scope='module')
+def drawn(tmp_path_factory):
+    d = tmp_path_factory.mktemp('drawn')
+    draw_folder(d/'drawn', ['jeans', 'socks'], n=40)
+    import_folder(d/'drawn', small_settings(d))
+    return d
+
+
+@pytest.fixture
+def quick(drawn):
+    "A training of a few seconds with these options: its learner"
+    def f(**changes): return train(small_settings(drawn, **dict(train_unfrozen_epochs=1, train_final_epochs=0) | changes))
+    return f
+
+
+def test_tensorboard_gets_the_losses(quick):
+    "As TensorBoard itself reads them"
+    pytest.importorskip('tensorboard', reason='needs tensorboard')
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    stages = sorted(quick(train_track='tensorboard', train_unfrozen_epochs=2).path.glob('tensorboard/*'))
+    one, two = [EventAccumulator(str(o)).Reload() for o in stages]
+    assert {'train_loss', 'valid_loss', 'accuracy', 'lr_0'} <= set(one.Tags()['scalars'])
+    assert [len(o.Scalars('valid_loss')) for o in (one, two)] == [1, 2] # Epochs, frozen and unfrozen
+
+
+def test_wandb_stays_at_home(quick, monkeypatch):
+    "A run on the disk with a history, and no login asked for"
+    pytest.importorskip('wandb', reason='needs wandb')
+    monkeypatch.delenv('WANDB_API_KEY', raising=False)
+    learn = quick(train_track='wandb')
+    file, = learn.path.glob('wandb/offline-run-*/*.wandb') # One for all stages
+    assert all(o in file.read_bytes() for o in (b'train_loss', b'valid_loss', b'accuracy', b'unfrozen_epochs'))
+
+
+def test_a_tracker_that_is_not_there_is_named(quick, monkeypatch):
+    monkeypatch.setitem(__import__('sys').modules, 'wandb', None)
+    with pytest.raises(TrainError, match='pip install wandb'): quick(train_track='wandb')
+
+
+def test_cross_validation_comes_first(quick):
+    "An accuracy over all pictures but those of the test split, a folder a fold, and then the training that counts"
+    learn = quick(train_folds=3)
+    m = json.loads((learn.path/'metrics.json').read_text())
+    assert m['folds']['pictures'] == m['pictures']['train'] + m['pictures']['valid'] and len(m['folds']['each']) == 3
+    assert len(list(learn.path.glob('fold_*/metrics.json'))) == 3 and (learn.path/'history.csv').exists()
+
+
+@pytest.mark.parametrize('folds', [1])
+def test_one_fold_is_none(quick, folds):
+    with pytest.raises(TrainError, match='at least 2'): quick(train_folds=folds)
+
+
+def test_cached_features_are_what_the_network_sees(drawn):
+    "The head that was trained alone has the same accuracy in its place"
+    from clothing_classifier.dataset import dataloaders, pictures
+    from clothing_classifier.train import head_learner, learner
+    s = small_settings(drawn, train_precision='fp32')
+    learn = learner(dataloaders(pictures(s), s), s, drawn)
+    head = head_learner(learn)
+    with head.no_bar(), head.no_logging(): head.fit_one_cycle(5, 3e-3)
+    alone = head.recorder.values[-1][-1]
+    with learn.no_bar(), learn.no_logging(): _, whole = learn.validate()
+    assert abs(alone-whole) < 1e-6
+
+
+def test_sampling_shows_rare_categories_as_often(tmp_path):
+    "Ninety jeans and thirty socks: half of what a training sees are socks"
+    from clothing_classifier.dataset import dataloaders, pictures
+    for c, n in dict(jeans=90, socks=30).items(): draw_folder(tmp_path/'drawn', [c], n=n)
+    s = small_settings(tmp_path, train_balance='sampling')
+    import_folder(tmp_path/'drawn', s)
+    dls = dataloaders(pictures(s), s)
+    y = [int(o) for _ in range(5) for b in dls.train for o in b[1]]
+    assert abs(sum(y)/len(y) - .5) < .1
+
+
+@pytest.mark.parametrize('options', [dict(train_mixup=.2), dict(train_cutmix=1), dict(train_average=.9), dict(train_balance='weights'), dict(train_balance='sampling'),
+    dict(train_early_stop=1, train_plateau=1), dict(train_augment=0), dict(train_cache_features='yes', train_frozen_epochs=4), dict(train_precision='fp32', train_channels_last='no', train_resize_ahead='no')],
+    ids=lambda o: ' '.join(k.removeprefix('train_') for k in o))
+def test_each_option_trains(quick, options):
+    assert history(quick(**options).path).valid_loss.notna().all()
