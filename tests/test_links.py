@@ -44,21 +44,21 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         s = self.server
         s.seen.append((self.client_address[0], self.path, dict(self.headers)))
-        with s.lock:
-            s.now, s.most = s.now + 1, max(s.most, s.now + 1)
         try:
             getattr(self, self.path.strip('/').split('?')[0].replace('.', '_'))()
         except (BrokenPipeError, ConnectionResetError):
             pass
-        finally:
-            with s.lock:
-                s.now -= 1
 
     def jeans_jpg(self):
         self.send(body=jpeg(), Content_Type='image/jpeg')
 
     def slow_jpg(self):
+        s = self.server
+        with s.lock:
+            s.now, s.most = s.now + 1, max(s.most, s.now + 1)
         time.sleep(0.3)
+        with s.lock:  # Before the answer: whoever has read it may ask again at once
+            s.now -= 1
         self.jeans_jpg()
 
     def page(self):
