@@ -24,7 +24,7 @@ from clothing_classifier.evaluate import (
 )
 from clothing_classifier.predict import softmax
 from clothing_classifier.settings import load_settings
-from clothing_classifier.train import Mirrored, learner, threads_of, train
+from clothing_classifier.train import learner, threads_of, train
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -44,21 +44,39 @@ def trained(settings, df, seed):
     return learn
 
 
-def measured(learn, settings, df, size, mirror):
-    "Test accuracy and calibration of a learner that is shown pictures of this size"
-    learn.dls = dataloaders(df, settings, size=size)
-    learn.model = (Mirrored if mirror else nn.Sequential)(*learn.model)
+class Flipped(nn.Sequential):
+    "A network that looks at the mirror image"
+    def forward(self, x): return super().forward(x.flip(-1))
+
+
+def logits(learn, plain, df):
+    "By whether the mirror image is looked at as well (the mean of both, as `Mirrored` answers), and the right categories"
+    z = []
+    for kind in (nn.Sequential, Flipped):
+        learn.model = kind(*plain)
+        z.append(logits_of(learn, df.path))
+    return dict(no=z[0], yes=(z[0]+z[1])/2), df.category.map(list(learn.dls.vocab).index).to_numpy()
+
+
+def measured(learn, settings, df, sizes):
+    "Test accuracy and calibration of a learner that is shown pictures of these sizes; validation and temperature are of the size that it was trained at"
+    plain, own = list(learn.model), settings.train.network_size
     valid, test = (df[df.split == s] for s in ('valid', 'test'))
-    (zv, yv), (z, y) = ((logits_of(learn, o.path), o.category.map(list(learn.dls.vocab).index).to_numpy()) for o in (valid, test))
-    probs, right = softmax(z, fit_temperature(zv, yv)), int((z.argmax(1) == y).sum())
-    return dict(pixels=size, mirror='yes' if mirror else 'no', validation=float((zv.argmax(1) == yv).mean()), test=right/len(y), right=right, pictures=len(y), ece=calibration_error(probs, y))
+    zv, yv = logits(learn, plain, valid)
+    for size in sizes:
+        if size != own: learn.dls = dataloaders(df, settings, size=size)
+        z, y = logits(learn, plain, test)
+        for mirror, o in z.items():
+            probs, right = softmax(o, fit_temperature(zv[mirror], yv)), int((o.argmax(1) == y).sum())
+            valid_acc = float((zv[mirror].argmax(1) == yv).mean())
+            yield dict(pixels=size, mirror=mirror, validation=valid_acc if size == own else None, test=right/len(y), right=right, pictures=len(y), ece=calibration_error(probs, y))
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument('--settings', default=ROOT/'examples'/'ten.ini')
     p.add_argument('--weights', help='a .safetensors file; else as in the settings')
-    p.add_argument('--sizes', nargs='+', type=int, default=[224, 299])
+    p.add_argument('--sizes', nargs='+', type=int, default=[160, 224, 299])
     p.add_argument('--seeds', nargs='+', type=int, default=[1, 2, 3])
     p.add_argument('--out', default=ROOT/'bench'/'ten.json')
     a = p.parse_args()
@@ -69,9 +87,9 @@ def main():
     df, rows = pictures(s), []
     for seed in a.seeds:
         learn = trained(s, df, seed)
-        for size in a.sizes:
-            for mirror in (False, True): rows.append(dict(seed=seed) | measured(learn, s, df, size, mirror))
-            print(*rows[-2:], sep='\n', flush=True)
+        for o in measured(learn, s, df, sorted(a.sizes)):
+            rows.append(dict(seed=seed) | o)
+            print(rows[-1], flush=True)
     t = pd.DataFrame(rows)
     table = t.groupby(['pixels', 'mirror']).agg(validation=('validation', 'mean'), test=('test', 'mean'), lowest=('test', 'min'), highest=('test', 'max'), ece=('ece', 'mean')).round(4).reset_index()
     pooled = t.groupby(['pixels', 'mirror'])[['right', 'pictures']].sum().reset_index()
@@ -80,7 +98,7 @@ def main():
     print(f'{s.train.arch} trained at {s.train.network_size} px, {len(a.seeds)} seeds, {n[0]} test pictures')
     print(table.to_string(index=False))
     how = dict(arch=s.train.arch, trained_at=s.train.network_size, weights=Path(s.train.weights).name, seeds=a.seeds, test_pictures=int(n[0]))
-    Path(a.out).write_text(json.dumps(how | dict(rows=table.to_dict('records')), indent=1) + '\n')
+    Path(a.out).write_text(json.dumps(how | dict(rows=json.loads(table.to_json(orient='records', double_precision=4))), indent=1) + '\n')
 
 
 if __name__ == '__main__': main()
