@@ -250,6 +250,7 @@ def _stage(learn, epochs, rate, t, best):
 def _features(learn, dl):
     "What the head is given for each picture, pooled, and its category"
     body, pool, half = learn.model[0], learn.model[1][:2], any(isinstance(o, BFloat16) for o in learn.cbs)
+    if any(isinstance(o, ChannelsLast) for o in learn.cbs): learn.model.to(memory_format=torch.channels_last)
     with torch.no_grad(), torch.autocast(learn.dls.device.type, dtype=torch.bfloat16, enabled=half):
         learn.model.to(learn.dls.device).eval()
         x, y = zip(*((pool(body(b[0])).float(), b[1]) for b in dl))
@@ -266,12 +267,16 @@ def head_learner(
     return Learner(feats, rest, loss_func=learn.loss_func, metrics=accuracy, opt_func=learn.opt_func, wd=learn.wd, path=learn.path, cbs=GracefulStop())
 
 def _train_head(learn, t, best, plot):
-    "The frozen stage: the rate it used"
-    if t.cache_features == 'yes' and (t.mixup or t.cutmix or t.balance == 'sampling'): raise TrainError("[train] cache_features: cached features are neither blended nor drawn more often; set it to no, or mixup and cutmix to 0 and balance to no or weights")
-    o = head_learner(learn) if t.cache_features == 'yes' else learn
-    rate = find_rate(o, t, valley, plot)
-    _stage(o, t.frozen_epochs, rate, t, best if o is learn else KeepBest(monitor='accuracy', fname='best_head'))
+    "The frozen stage, without blending: the rate it used"
+    o = head_learner(learn) if t.cache_features == 'yes' and t.balance != 'sampling' else learn
+    kept = best if o is learn else KeepBest(monitor='accuracy', fname='best_head')
+    with learn.removed_cbs([cb for cb in learn.cbs if isinstance(cb, (MixUp, CutMix))]):
+        rate = find_rate(o, t, valley, plot)
+        _stage(o, t.frozen_epochs, rate, t, kept)
     learn.graceful_stop.stopped = o.graceful_stop.stopped
+    if o is not learn and np.isfinite(kept.best): # What every layer's training is to beat
+        best.best = kept.best
+        learn.save(best.fname, with_opt=False)
     return rate
 
 # %% ../nbs/03_train.ipynb #ca958a44

@@ -34,7 +34,7 @@ def small_settings(folder, categories=('jeans', 'socks'), **changes):
     (folder/'settings.ini').write_text('[categories]\n' + ''.join(f'{c} = {c}\n' for c in categories) + '[labels]\n[data]' + rest)
     tiny = dict(train_arch='resnet18', train_weights='none', train_size=64, train_batch_size=8, train_frozen_epochs=1, train_unfrozen_epochs=2, train_final_epochs=1,
         train_final_size=96,
-        train_finder_steps=15, train_min_rate=.003, train_threads=1, train_mixup=0, export_calibration_pictures=16)
+        train_finder_steps=15, train_min_rate=.003, train_threads=1, train_mixup=0, train_cache_features='no', export_calibration_pictures=16)
     return load_settings(folder/'settings.ini', **(tiny | changes))
 
 

@@ -86,7 +86,7 @@ def test_sampling_shows_rare_categories_as_often(tmp_path):
 
 
 @pytest.mark.parametrize('options', [dict(train_mixup=.2), dict(train_cutmix=1), dict(train_average=.9), dict(train_balance='weights'), dict(train_balance='sampling'),
-    dict(train_early_stop=1, train_plateau=1), dict(train_augment=0), dict(train_cache_features='yes', train_frozen_epochs=4), dict(train_precision='fp32', train_channels_last='no', train_resize_ahead='no')],
+    dict(train_early_stop=1, train_plateau=1), dict(train_augment=0), dict(train_cache_features='yes', train_frozen_epochs=4, train_mixup=.2), dict(train_cache_features='yes', train_balance='sampling'), dict(train_precision='fp32', train_channels_last='no', train_resize_ahead='no')],
     ids=lambda o: ' '.join(k.removeprefix('train_') for k in o))
 def test_each_option_trains(quick, options):
     assert history(quick(**options).path).valid_loss.notna().all()
