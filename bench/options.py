@@ -23,8 +23,8 @@ from clothing_classifier.evaluate import logits_of, nll
 from clothing_classifier.settings import load_settings
 from clothing_classifier.train import Mirrored, train
 
-OPTIONS = {'default': {}, 'label_smoothing = 0': dict(label_smoothing=0), 'mixup = 0.2': dict(mixup=.2), 'cutmix = 1': dict(cutmix=1), 'augment = 0': dict(augment=0), 'augment = 2': dict(augment=2),
-    'balance = weights': dict(balance='weights'), 'balance = sampling': dict(balance='sampling'), 'average = 0.98': dict(average=.98), 'plateau = 1': dict(plateau=1), 'cache_features = yes': dict(cache_features='yes'),
+OPTIONS = {'default': {}, 'label_smoothing = 0': dict(label_smoothing=0), 'mixup = 0.2': dict(mixup=.2), 'cutmix = 1': dict(cutmix=1.), 'augment = 0': dict(augment=0),
+    'balance = weights': dict(balance='weights'), 'average = 0.98': dict(average=.98), 'plateau = 1': dict(plateau=1), 'cache_features = yes': dict(cache_features='yes'), 'cache_features = yes, frozen_epochs = 4': dict(cache_features='yes', frozen_epochs=4),
     'progressive: last epoch larger': None}
 NEUTRAL = dict(label_smoothing=.1, mixup=0, cutmix=0, augment=1, balance='no', average=0, plateau=0, early_stop=0, weight_decay=.05, mirror='no', folds=0, cache_features='no', final_epochs=0)
 
