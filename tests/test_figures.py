@@ -9,6 +9,7 @@ from clothing_classifier.card import model_card, percent
 
 RUN = sorted(ROOT.glob('runs/*/metrics.json'))[-1].parent
 M = json.loads((RUN/'metrics.json').read_text())
+TEN = json.loads((ROOT/'bench'/'ten.json').read_text())
 README = (ROOT/'README.md').read_text()
 
 
@@ -37,6 +38,12 @@ def row(starts):
     return [o.strip() for o in next(o for o in README.splitlines() if o.startswith(f'| {starts}')).strip('|').split('|')]
 
 
+@pytest.mark.parametrize('o', TEN['rows'], ids=lambda o: f"{o['pixels']} px, mirror {o['mirror']}")
+def test_the_readme_says_what_ten_categories_give(o):
+    name = f"{o['pixels']} px{', mirror' if o['mirror'] == 'yes' else ''}"
+    assert row(f'{name} |')[1:3] == [f"**{o['test']:.3f}**", f"{o['lowest']:.3f} to {o['highest']:.3f}"]
+
+
 @pytest.mark.parametrize('kind', sorted(M['unknown']))
 def test_the_readme_says_how_well_something_else_is_told(kind):
     o = M['unknown'][kind]
@@ -47,6 +54,7 @@ def test_the_bars():
     "What issue and card promise: accuracy, calibration, pictures that stay known, and pictures of something else that are told"
     assert M['test']['accuracy'] >= .93 and M['test']['ece'] <= .03 and M['test']['known'] >= .95
     assert M['unknown']['far']['auroc']['score'] >= .97 and M['unknown']['near']['auroc']['score'] >= .85
+    assert max(o['test'] for o in TEN['rows'] if o['mirror'] == 'no') >= .86
 
 
 def test_the_readme_names_the_run():
