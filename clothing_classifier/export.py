@@ -78,6 +78,7 @@ def _finish(tmp, path, meta, more):
     "Write the metadata into `tmp` and rename it to `path`"
     m = onnx.load(tmp)
     del m.metadata_props[:]
+    for node in m.graph.node: del node.metadata_props[:] # Where torch stood when it wrote them: paths of this machine
     onnx.helper.set_model_props(m, {k: json.dumps(v) for k,v in (meta | more).items()})
     onnx.save(m, tmp)
     tmp.replace(path)
