@@ -1,6 +1,6 @@
 """What each training option gives on the validation split: the default against one change, three seeds, paired
 
-    python bench/options.py settings.ini [--size 64 --frozen 1 --unfrozen 3 --seeds 1 2 3]
+    python bench/options.py settings.ini [--size 64 --frozen 1 --unfrozen 2 --seeds 1 2 3]
 
 Short trainings on small pictures at one fixed rate, so that an option is compared and not the finder. A difference whose 95 % interval (t, paired by seed) holds zero is
 called noise. Each training adds a line to bench/options.csv at once; started again, it goes on.
@@ -58,7 +58,7 @@ def main():
     p.add_argument('--weights', help='a .safetensors file; else as in the settings')
     p.add_argument('--size', type=int, default=64)
     p.add_argument('--frozen', type=int, default=1)
-    p.add_argument('--unfrozen', type=int, default=3)
+    p.add_argument('--unfrozen', type=int, default=2)
     p.add_argument('--seeds', nargs='+', type=int, default=[1, 2, 3])
     p.add_argument('--threads', type=int, default=0, help='of a training, 0 for one a core; with 1, as many of these as there are cores can share a file, each with its own seeds')
     p.add_argument('--out', default=Path(__file__).with_name('options.csv'))
