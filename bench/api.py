@@ -48,7 +48,7 @@ app.run(port=int(sys.argv[2]), threaded=True)
 
 def form(i):
     "A multipart body with one drawn photo"
-    from clothing_classifier.examples import draw_picture, outlines
+    from drawings import draw_picture, outlines
 
     b = io.BytesIO()
     draw_picture(list(outlines)[i % 6], i, 400).save(b, 'JPEG', quality=90)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from clothing_classifier.baselines import compare, measure_network
-from clothing_classifier.evaluate import interval
+from clothing_classifier.training.baselines import compare, measure_network
+from clothing_classifier.training.metrics import interval
 from clothing_classifier.settings import load_settings
 
 PHONE = dict(arch='mobilenet_v3_small', weights='none', size=96, frozen_epochs=1, unfrozen_epochs=10, final_epochs=0, max_rate=.004, mixup=0, average=0, cache_features='no')

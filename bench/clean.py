@@ -25,10 +25,12 @@ from fastai.vision.all import (
     set_seed,
 )
 
-from clothing_classifier.clean import features, found, plant, suspects
+from clothing_classifier.training.features import features
+from clothing_classifier.cleaning.planted import found, plant
+from clothing_classifier.clean import suspects
 from clothing_classifier.dataset import pictures
 from clothing_classifier.settings import load_settings
-from clothing_classifier.train import threads_of
+from clothing_classifier.training.features import threads_of
 
 FIGURES = ['precision', 'recall', 'average_precision']
 

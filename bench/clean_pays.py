@@ -22,11 +22,15 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from clothing_classifier.clean import accepted, features, plant, suspects
+from clothing_classifier.cleaning.ranking import accepted
+from clothing_classifier.training.features import features
+from clothing_classifier.cleaning.planted import plant
+from clothing_classifier.clean import suspects
 from clothing_classifier.dataset import dataloaders, pictures
-from clothing_classifier.evaluate import logits_of
+from clothing_classifier.training.features import logits_of
 from clothing_classifier.settings import load_settings
-from clothing_classifier.train import fine_tune, learner, threads_of
+from clothing_classifier.train import fine_tune, learner
+from clothing_classifier.training.features import threads_of
 
 PLANTED, DISK = '10 % planted', 'as on disk'
 

@@ -48,7 +48,7 @@ def ours(urls, folder):
     "Pictures kept"
     from clothing_classifier.collect import collect
     from clothing_classifier.settings import load_settings
-    from clothing_classifier.sources import Found
+    from clothing_classifier.collecting.importers import Found
     settings = load_settings(here.parent/'settings.ini', data_path=folder)
     yield
     yield collect((Found('jeans', u) for u in urls), settings=settings).loc['jeans', 'kept']
@@ -116,7 +116,7 @@ def grow(n, urls, step=1000):
     "The marks of one run over `n` small pictures"
     import clothing_classifier.collect as module
     from clothing_classifier.settings import load_settings
-    from clothing_classifier.sources import Found
+    from clothing_classifier.collecting.importers import Found
     warnings.simplefilter('ignore')
     marks = [(time.perf_counter(), time.process_time(), peak())]
     module.Store = timed(module.Store, marks, step)

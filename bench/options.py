@@ -19,9 +19,11 @@ from fastai.vision.all import nn
 from scipy.stats import t as student
 
 from clothing_classifier.dataset import pictures, resized
-from clothing_classifier.evaluate import logits_of, nll
+from clothing_classifier.training.features import logits_of
+from clothing_classifier.training.metrics import nll
 from clothing_classifier.settings import load_settings
-from clothing_classifier.train import Mirrored, train
+from clothing_classifier.training.callbacks import Mirrored
+from clothing_classifier.train import train
 
 OPTIONS = {'default': {}, 'label_smoothing = 0': dict(label_smoothing=0), 'mixup = 0.2': dict(mixup=.2), 'cutmix = 1': dict(cutmix=1.), 'augment = 0': dict(augment=0),
     'balance = weights': dict(balance='weights'), 'average = 0.98': dict(average=.98), 'plateau = 1': dict(plateau=1), 'cache_features = yes': dict(cache_features='yes'), 'cache_features = yes, frozen_epochs = 4': dict(cache_features='yes', frozen_epochs=4),

@@ -30,7 +30,7 @@ sys.path[:0] = [str(ROOT), str(ROOT/'tests')]
 
 from conftest import chromium, free_port  # noqa: E402
 
-from clothing_classifier.examples import draw_goods  # noqa: E402
+from drawings import draw_goods  # noqa: E402
 
 BOOK = '''
 from fastai.vision.all import *
@@ -50,7 +50,7 @@ def on_data_change(change):
 btn_upload.observe(on_data_change, names=['value'])
 display(VBox([widgets.Label('Select your clothes!'), btn_upload, out_pl, lbl_pred]))
 '''
-OURS = 'import os; from clothing_classifier.server import serve_page; from clothing_classifier.settings import load_settings; serve_page(load_settings(serve_port={port}), "nbs/app.ipynb", preheat={preheat})'
+OURS = 'import os; from clothing_classifier.page.server import serve_page; from clothing_classifier.settings import load_settings; serve_page(load_settings(serve_port={port}), "nbs/app.ipynb", preheat={preheat})'
 
 
 def files(folder):

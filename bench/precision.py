@@ -11,7 +11,7 @@ import time
 import torch
 import torchvision
 
-from clothing_classifier.train import bf16_helps
+from clothing_classifier.training.callbacks import bf16_helps
 
 BATCH, SIZE, STEPS, ROUNDS = 32, 160, 3, 3
 

@@ -25,7 +25,7 @@ def photos(n):
     "n photos of both sources, mixed"
     fs = sorted(SHARED.glob('scraped/*/*.jpg')) + sorted(SHARED.glob('clothing-dataset/images/*.jpg'))
     if not fs:
-        from clothing_classifier.examples import draw_folder
+        from drawings import draw_folder
 
         fs = sorted(draw_folder(tempfile.mkdtemp(), ['jeans', 'socks'], n=100, size=400).glob('*/*.jpg')) * 20
     return random.Random(0).sample(fs, min(n, len(fs)))

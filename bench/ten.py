@@ -16,15 +16,13 @@ import torch
 from fastai.vision.all import nn
 
 from clothing_classifier.dataset import dataloaders, pictures
-from clothing_classifier.evaluate import (
-    calibration_error,
-    fit_temperature,
-    interval,
-    logits_of,
-)
+from clothing_classifier.training.metrics import calibration_error, fit_temperature, interval
+from clothing_classifier.training.features import logits_of
 from clothing_classifier.predict import softmax
 from clothing_classifier.settings import load_settings
-from clothing_classifier.train import bf16_helps, learner, threads_of, train
+from clothing_classifier.training.callbacks import bf16_helps
+from clothing_classifier.train import learner, train
+from clothing_classifier.training.features import threads_of
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -36,7 +36,9 @@ from torchvision.models import get_model_builder
 from clothing_classifier import train as training
 from clothing_classifier.dataset import dataloaders, pictures
 from clothing_classifier.settings import load_settings
-from clothing_classifier.train import fine_tune, learner, pretrained, threads_of
+from clothing_classifier.train import fine_tune, learner
+from clothing_classifier.training.weights import pretrained
+from clothing_classifier.training.features import threads_of
 
 head_learner = training.head_learner
 

@@ -20,10 +20,10 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import NearestNeighbors
 
 from clothing_classifier.dataset import pictures
-from clothing_classifier.evaluate import seen_of
+from clothing_classifier.training.features import seen_of
 from clothing_classifier.predict import softmax
 from clothing_classifier.settings import load_settings
-from clothing_classifier.unknown import auroc, fit_known, others
+from clothing_classifier.training.unknown import auroc, fit_known, others
 
 
 def unit(f): return f/np.linalg.norm(f, axis=1, keepdims=True)

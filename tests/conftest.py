@@ -42,7 +42,7 @@ def small_settings(folder, categories=('jeans', 'socks'), **changes):
 def road(tmp_path_factory):
     "The whole road walked once on drawings: settings, learner, and what `export` said"
     from clothing_classifier.collect import import_folder
-    from clothing_classifier.examples import draw_folder
+    from drawings import draw_folder
     from clothing_classifier.export import export
     from clothing_classifier.train import train
     d = tmp_path_factory.mktemp('road')

@@ -9,8 +9,8 @@ from fastapi.testclient import TestClient
 from PIL import Image
 from tiny import noise, picture, write_settings
 
-from clothing_classifier.api import create_app
-from clothing_classifier.links import LinkError
+from clothing_classifier.api.app import create_app
+from clothing_classifier.serving.safe_fetch import LinkError
 from clothing_classifier.settings import load_settings
 
 UPLOADS = Path(__file__).resolve().parents[2] / 'shared' / 'data' / 'uploads'

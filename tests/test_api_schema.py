@@ -11,9 +11,9 @@ from hypothesis.errors import Unsatisfiable  # noqa: E402
 from schemathesis.specs.openapi.checks import positive_data_acceptance  # noqa: E402
 from tiny import picture, write_settings  # noqa: E402
 
-from clothing_classifier.api import create_app  # noqa: E402
-from clothing_classifier.feedback import open_feedback  # noqa: E402
-from clothing_classifier.links import LinkError  # noqa: E402
+from clothing_classifier.api.app import create_app  # noqa: E402
+from clothing_classifier.serving.feedback import open_feedback  # noqa: E402
+from clothing_classifier.serving.safe_fetch import LinkError  # noqa: E402
 from clothing_classifier.settings import load_settings  # noqa: E402
 
 

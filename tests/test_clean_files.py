@@ -8,19 +8,13 @@ pytest.importorskip('fastai')
 import numpy as np
 import pandas as pd
 
-from clothing_classifier.clean import (
-    Cleaner,
-    CleanError,
-    Journal,
-    Marks,
-    _out_of_scope,
-    accepted,
-    apply,
-    undo,
-)
+from clothing_classifier.cleaning.widget import Cleaner
+from clothing_classifier.cleaning.ranking import CleanError, _out_of_scope, accepted
+from clothing_classifier.cleaning.journal import Journal, Marks, apply, undo
 from clothing_classifier.collect import import_folder
-from clothing_classifier.dataset import adopt, pictures
-from clothing_classifier.examples import draw_folder
+from clothing_classifier.collecting.store import adopt
+from clothing_classifier.dataset import pictures
+from drawings import draw_folder
 from clothing_classifier.settings import load_settings
 
 

@@ -9,9 +9,9 @@ import pytest
 pytest.importorskip('fastai')
 if not hasattr(os, 'fork'): pytest.skip('needs fork', allow_module_level=True)
 
-from clothing_classifier.clean import Journal, apply, undo
+from clothing_classifier.cleaning.journal import Journal, apply, undo
 from clothing_classifier.collect import import_folder
-from clothing_classifier.examples import draw_folder
+from drawings import draw_folder
 from clothing_classifier.settings import load_settings
 
 WATCHED = ('clothing_classifier/clean.py', 'clothing_classifier/sources.py')

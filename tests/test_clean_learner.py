@@ -9,10 +9,12 @@ import numpy as np
 from conftest import small_settings
 from fastai.losses import CrossEntropyLossFlat
 
-from clothing_classifier.clean import Cleaner, CleanError, accepted, suspects
+from clothing_classifier.cleaning.widget import Cleaner
+from clothing_classifier.cleaning.ranking import CleanError, accepted
+from clothing_classifier.clean import suspects
 from clothing_classifier.collect import import_folder
 from clothing_classifier.dataset import dataloaders, pictures
-from clothing_classifier.examples import draw_folder
+from drawings import draw_folder
 from clothing_classifier.train import learner
 
 

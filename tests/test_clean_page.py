@@ -16,9 +16,9 @@ pytest.importorskip('playwright')
 from conftest import free_port  # noqa: E402
 from playwright import sync_api  # noqa: E402
 
-from clothing_classifier.clean import Marks  # noqa: E402
+from clothing_classifier.cleaning.journal import Marks  # noqa: E402
 from clothing_classifier.collect import import_folder  # noqa: E402
-from clothing_classifier.examples import draw_folder  # noqa: E402
+from drawings import draw_folder  # noqa: E402
 from clothing_classifier.settings import load_settings  # noqa: E402
 
 chromium = '/usr/bin/chromium'

@@ -16,7 +16,7 @@ from tiny import ROOT, command, picture, write_settings
 from typer.testing import CliRunner
 
 from clothing_classifier.cli import app
-from clothing_classifier.examples import draw_folder
+from drawings import draw_folder
 
 
 @pytest.fixture(scope='module')

@@ -13,7 +13,7 @@ from tiny import command
 from typer.testing import CliRunner
 
 from clothing_classifier.cli import app
-from clothing_classifier.examples import draw_folder
+from drawings import draw_folder
 from clothing_classifier.settings import settings_text
 
 

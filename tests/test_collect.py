@@ -16,25 +16,19 @@ from loopback import Server, picture
 from PIL import Image
 from tiny import command
 
-from clothing_classifier.collect import (
-    CollectError,
-    CollectWarning,
-    Manifest,
-    Misses,
-    Row,
-    Store,
-    check,
-    collect,
-    import_folder,
-)
-from clothing_classifier.examples import draw_folder, draw_picture
+from clothing_classifier.collect import collect, import_folder
+from clothing_classifier.collecting.check import check
+from clothing_classifier.collecting.importers import CollectError
+from clothing_classifier.collecting.pipeline import CollectWarning
+from clothing_classifier.collecting.store import Manifest, Misses, Row, Store
+from drawings import draw_folder, draw_picture
 from clothing_classifier.settings import load_settings
-from clothing_classifier.sources import Found, folder, url_lists
+from clothing_classifier.collecting.importers import Found, folder, url_lists
 
 ini = Path(__file__).parents[1]/'settings.ini'
 scraped = Path(__file__).parents[2]/'shared/data/scraped'
 needs_scraped = pytest.mark.skipif(not scraped.is_dir(), reason='needs ../shared/data/scraped, which is not on this machine')
-pytestmark = pytest.mark.filterwarnings('ignore::clothing_classifier.collect.CollectWarning')
+pytestmark = pytest.mark.filterwarnings('ignore::clothing_classifier.collecting.pipeline.CollectWarning')
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from loopback import Server, picture
 
-from clothing_classifier.download import Unfetched, downloads, in_order
+from clothing_classifier.collecting.download import Unfetched, downloads, in_order
 from clothing_classifier.settings import load_settings
 
 ini = Path(__file__).parents[1]/'settings.ini'
@@ -124,7 +124,7 @@ def test_limits_of_concurrency_are_kept(tmp_path):
 
 def test_a_full_disk_stops_the_run(web, tmp_path, monkeypatch):
     "It is no fault of the address: nothing may be written down against it"
-    import clothing_classifier.sources as module
+    import clothing_classifier.collecting.search as module
     def full(*_): raise OSError(28, 'No space left on device')
     monkeypatch.setattr(module.os, 'replace', full)
     with pytest.raises(OSError, match='No space'): fetch(web, tmp_path, 'ok/1.jpg')

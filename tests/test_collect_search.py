@@ -12,9 +12,12 @@ import pytest
 import stamina
 from loopback import Server
 
-from clothing_classifier.collect import CollectWarning, Manifest, collect
+from clothing_classifier.collecting.pipeline import CollectWarning
+from clothing_classifier.collecting.store import Manifest
+from clothing_classifier.collect import collect
 from clothing_classifier.settings import load_settings
-from clothing_classifier.sources import CollectError, web_search
+from clothing_classifier.collecting.importers import CollectError
+from clothing_classifier.collecting.search import web_search
 
 ini = Path(__file__).parents[1]/'settings.ini'
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from conftest import ROOT
 
-from clothing_classifier.card import model_card, percent
+from clothing_classifier.training.model_card import model_card, percent
 
 RUN = sorted(ROOT.glob('runs/*/metrics.json'))[-1].parent
 M = json.loads((RUN/'metrics.json').read_text())
@@ -62,6 +62,6 @@ def test_the_readme_names_the_run():
 
 
 def test_the_api_shows_the_card():
-    from clothing_classifier.api import House
+    from clothing_classifier.api.app import House
     from clothing_classifier.settings import load_settings
     assert House(load_settings(ROOT/'settings.ini')).card().card == (ROOT/'MODEL_CARD.md').read_text(encoding='utf-8')

@@ -10,14 +10,14 @@ import urllib.request
 import pytest
 from conftest import ROOT, free_port
 
-from clothing_classifier.kernels import Nursery
+from clothing_classifier.page.fork_server import Nursery
 
 IDLE = 8
 SERVE = """
 import os, sys
-from clothing_classifier.frame import write_template
-from clothing_classifier.kernels import Nursery
-from clothing_classifier.server import Page, voila_config
+from clothing_classifier.page.template import write_template
+from clothing_classifier.page.fork_server import Nursery
+from clothing_classifier.page.server import Page, voila_config
 from clothing_classifier.settings import load_settings
 settings, forked = load_settings(sys.argv[3], serve_visitors=3), sys.argv[5] == 'forked'
 os.environ['JUPYTER_PATH'] = os.path.abspath(write_template(settings, 'jupyter'))

@@ -13,9 +13,9 @@ import anyio
 import pytest
 
 import clothing_classifier
-from clothing_classifier.examples import draw_picture
+from drawings import draw_picture
 from clothing_classifier.images import open_image
-from clothing_classifier.links import Guard, LinkError, Links, is_public
+from clothing_classifier.serving.safe_fetch import Guard, LinkError, Links, is_public
 from clothing_classifier.settings import load_settings
 
 PUBLIC, PRIVATE = '127.0.0.1', '127.0.0.2'  # On loopback, one stands for the internet and the other for what only we can reach
@@ -364,6 +364,6 @@ def test_no_other_room_of_the_serving_wing_can_fetch():
 
 
 def test_a_setting_turns_it_off():
-    from clothing_classifier.links import open_links
+    from clothing_classifier.serving.safe_fetch import open_links
 
     assert open_links(load_settings(links_follow='no')) is None

@@ -6,7 +6,7 @@ import re
 import pytest
 from conftest import ROOT, SIX, dyno, idle, needs_photos, open_page, photos, serving
 
-from clothing_classifier.examples import draw_goods
+from drawings import draw_goods
 
 pytestmark = pytest.mark.skipif(not (ROOT/'export.onnx').is_file(), reason='needs export.onnx')
 
@@ -140,7 +140,7 @@ def test_a_link_to_the_inside_gets_a_sentence(page, url):
 
 
 PATCH = '''
-import clothing_classifier.links as l
+import clothing_classifier.serving.safe_fetch as l
 real = l.open_links
 l.open_links = lambda s=None, **kw: real(s, guard=l.Guard(allowed=lambda o: True), ports=None, **kw)
 '''

@@ -21,8 +21,8 @@ from conftest import (
 )
 from PIL import Image
 
-from clothing_classifier.examples import draw_goods
-from clothing_classifier.words import Words
+from drawings import draw_goods
+from clothing_classifier.texts import Words
 
 pytestmark = pytest.mark.skipif(not (ROOT/'export.onnx').is_file(), reason='needs export.onnx')
 

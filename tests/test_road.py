@@ -8,7 +8,7 @@ import threading
 import pytest
 from conftest import COMMAND, ROOT, small_settings
 
-from clothing_classifier.examples import draw_folder, draw_picture
+from drawings import draw_folder, draw_picture
 from clothing_classifier.predict import Classifier
 
 
@@ -46,7 +46,7 @@ def test_pickle_and_onnx_give_the_same_predictions(road):
 
 
 def test_export_stops_when_the_network_differs():
-    from clothing_classifier.export import ExportError, check_agreement
+    from clothing_classifier.training.onnx_export import ExportError, check_agreement
     check_agreement(dict(pictures=200, same=199, median=.001))
     with pytest.raises(ExportError, match='198 of 200'): check_agreement(dict(pictures=200, same=198, median=.001))
     with pytest.raises(ExportError, match='0.0200'): check_agreement(dict(pictures=200, same=200, median=.02))
@@ -55,7 +55,8 @@ def test_export_stops_when_the_network_differs():
 def test_ctrl_c_keeps_the_best_epoch(tmp_path):
     "The first interrupt ends the training, and there is a learner to go on with"
     from clothing_classifier.collect import import_folder
-    from clothing_classifier.train import history, train
+    from clothing_classifier.training.runs import history
+    from clothing_classifier.train import train
     settings = small_settings(tmp_path, train_unfrozen_epochs=400)
     import_folder(draw_folder(tmp_path/'drawn', settings.categories, n=40), settings)
     run = tmp_path/'run'
@@ -75,7 +76,7 @@ def test_offline_imagenet_says_where_to_put_the_file(tmp_path, monkeypatch):
     import urllib.error
     import urllib.request
 
-    from clothing_classifier.train import TrainError, pretrained
+    from clothing_classifier.training.weights import TrainError, pretrained
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
 
     def offline(*a, **kw): raise urllib.error.URLError('no route to host')

@@ -22,7 +22,7 @@ def test_answers_without_torch(tmp_path):
     code = f"""
 import sys
 for o in {HEAVY}: sys.modules[o] = None
-from clothing_classifier.examples import draw_picture
+from drawings import draw_picture
 from clothing_classifier.predict import Classifier
 print(Classifier.load().predict(draw_picture('jeans')).category)
 """

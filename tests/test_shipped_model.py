@@ -8,7 +8,8 @@ import zipfile
 import pytest
 from conftest import ROOT, SHARED, SIX, needs_photos, photos
 
-from clothing_classifier.export import agreement, check_agreement, sha256
+from clothing_classifier.training.onnx_export import agreement, check_agreement
+from clothing_classifier.files import sha256
 from clothing_classifier.predict import Classifier
 from clothing_classifier.settings import load_settings
 

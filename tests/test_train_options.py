@@ -5,8 +5,10 @@ import pytest
 from conftest import small_settings
 
 from clothing_classifier.collect import import_folder
-from clothing_classifier.examples import draw_folder
-from clothing_classifier.train import TrainError, history, train
+from drawings import draw_folder
+from clothing_classifier.training.weights import TrainError
+from clothing_classifier.training.runs import history
+from clothing_classifier.train import train
 
 
 @pytest.fixture(scope='module')

@@ -7,7 +7,7 @@ from conftest import small_settings
 
 from clothing_classifier.collect import import_folder
 from clothing_classifier.evaluate import evaluate, evaluate_folder
-from clothing_classifier.examples import draw_folder, draw_picture
+from drawings import draw_folder, draw_picture
 from clothing_classifier.export import export
 from clothing_classifier.predict import Classifier, preprocess
 from clothing_classifier.train import train
@@ -69,7 +69,7 @@ def test_any_folder(made, tmp_path):
 
 
 def test_the_map_is_of_the_picture_and_not_of_its_mirror_image(made, files):
-    from clothing_classifier.why import heat
+    from clothing_classifier.serving.heat_map import heat
     assert heat(files['int8'], draw_picture('jeans', 1), 'jeans').shape == (2, 2)
 
 

@@ -7,11 +7,11 @@ import pytest
 from conftest import ROOT
 from tiny import write_settings
 
-from clothing_classifier.engine import Engine
-from clothing_classifier.examples import draw_goods
+from clothing_classifier.page.inference import Engine
+from drawings import draw_goods
 from clothing_classifier.predict import Classifier, preprocess
 from clothing_classifier.settings import load_settings
-from clothing_classifier.why import has_map, heat, where
+from clothing_classifier.serving.heat_map import has_map, heat, where
 
 
 @pytest.fixture(scope='module')
@@ -27,7 +27,7 @@ def test_the_map_is_that_of_the_learner(clf):
     torch = pytest.importorskip('torch')
     from fastai.learner import load_learner
 
-    from clothing_classifier.export import Map
+    from clothing_classifier.training.onnx_export import Map
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         model = load_learner(ROOT/'export.pkl').model.eval()

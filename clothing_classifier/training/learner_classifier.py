@@ -1,0 +1,46 @@
+"""Answers from a fastai learner, as the exported network gives them"""
+import warnings
+from pathlib import Path
+
+import torch
+from fastai.learner import load_learner
+
+from ..predict import Classifier, ModelError, cores
+from .features import see
+
+
+def _network(
+    learn, # fastai learner that our export wrote
+    threads:int # of one run
+):
+    "Function from a batch to logits and, where the learner has one, the score of *known*"
+    model, known = learn.model.eval().float(), getattr(learn, 'known', None)
+
+    @torch.inference_mode()
+    def net(x):
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            if known is None: return (model(torch.from_numpy(x)).numpy(),)
+            logits, features = see(model, torch.from_numpy(x))
+            return logits.numpy(), known(features).numpy()
+        finally: torch.set_num_threads(before)
+    return net
+
+
+class LearnerClassifier(Classifier):
+    "`Classifier` on `export.pkl`; opening a pickle runs the code inside, so open only your own"
+    @classmethod
+    def load(cls,
+        path:str|Path, # `.pkl` that our export wrote
+        threads:int=1, # of the network, 0 for one a core
+        max_megapixels:float=25 # larger pictures are refused
+    )->'LearnerClassifier':
+        "Open a learner. Raises `ModelError`"
+        path, threads = Path(path), threads or cores()
+        if not path.is_file(): raise ModelError(f"{path}: there is no such file; train and export a learner")
+        warnings.warn(f"{path} is a pickle: opening it runs the code inside. Open only your own", stacklevel=2)
+        learn = load_learner(path)
+        if not hasattr(learn, 'serving'):
+            raise ModelError(f"{path}: has no labels and preprocessing for serving; write it with our export")
+        return cls(_network(learn, threads), learn.serving, max_megapixels, threads)
