@@ -36,7 +36,7 @@ def main():
     a = p.parse_args()
     warnings.simplefilter('ignore')
     s = load_settings(a.settings)
-    if a.weights: s = replace(s, train=replace(s.train, weights=str(Path(a.weights).resolve())))
+    if a.weights: s = s.changed(train_weights=str(Path(a.weights).resolve()))
     t = compare(s).T
     t['MobileNetV3-small, from nothing'] = pd.Series(measure_network(s, **PHONE))
     run = sorted(s.train.runs.glob('*/metrics.json'))[-1].parent

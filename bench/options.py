@@ -67,7 +67,7 @@ def main():
     a = p.parse_args()
     warnings.simplefilter('ignore')
     s = load_settings(a.settings, train_size=a.size, train_frozen_epochs=a.frozen, train_unfrozen_epochs=a.unfrozen, train_threads=a.threads)
-    if a.weights: s = replace(s, train=replace(s.train, weights=str(Path(a.weights).resolve())))
+    if a.weights: s = s.changed(train_weights=str(Path(a.weights).resolve()))
     df, out = pictures(s), Path(a.out)
     if not out.exists(): out.write_text('option,seed,accuracy,nll,seconds,how\n')
     how = f'{Path(s.train.weights).stem} {a.size} px {a.frozen}+{a.unfrozen}'

@@ -30,7 +30,7 @@ sys.path[:0] = [str(ROOT), str(ROOT/'tests')]
 
 from conftest import chromium, free_port  # noqa: E402
 
-from drawings import draw_goods  # noqa: E402
+from drawings import draw_picture as draw_goods  # noqa: E402
 
 BOOK = '''
 from fastai.vision.all import *

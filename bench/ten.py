@@ -32,7 +32,7 @@ def folder(s, seed): return s.train.runs/f'{Path(s.train.weights).stem}_{s.train
 
 def trained(settings, df, seed):
     "The learner of a seed, from its checkpoint or trained now"
-    s, run = replace(settings, train=replace(settings.train, seed=seed)), folder(settings, seed)
+    s, run = settings.changed(train_seed=seed), folder(settings, seed)
     if (run/'model.pth').exists():
         learn = learner(dataloaders(df, s), s, run)
         learn.model.load_state_dict(torch.load(run/'model.pth'))
@@ -96,7 +96,7 @@ def main():
     a = p.parse_args()
     warnings.simplefilter('ignore')
     s = load_settings(a.settings, **({'train_threads': a.threads} if a.threads else {}))
-    if a.weights: s = replace(s, train=replace(s.train, weights=str(Path(a.weights).resolve())))
+    if a.weights: s = s.changed(train_weights=str(Path(a.weights).resolve()))
     torch.set_num_threads(threads_of(s.train.threads))
     df, rows = pictures(s), []
     for seed in a.seeds:

@@ -82,7 +82,7 @@ def ours(settings, df, target):
     "As `train` does it, with nothing resized ahead yet"
     with tempfile.TemporaryDirectory() as d:
         (Path(d)/'images').symlink_to(settings.data.path/'images')
-        settings = replace(settings, data=replace(settings.data, path=Path(d)))
+        settings = settings.changed(data_path=Path(d))
         set_seed(settings.train.seed)
         watch = Watch(target, [])
         learn = learner(dataloaders(df, settings), settings, d).add_cb(watch)
@@ -120,7 +120,7 @@ def main():
     a = p.parse_args()
     warnings.simplefilter('ignore')
     s = load_settings(a.settings, train_final_epochs=0, **{k: v for k, v in dict(train_size=a.size, train_unfrozen_epochs=a.epochs).items() if v})
-    if a.weights: s = replace(s, train=replace(s.train, weights=str(Path(a.weights).resolve())))
+    if a.weights: s = s.changed(train_weights=str(Path(a.weights).resolve()))
     torch.set_num_threads(threads_of(s.train.threads))
     df = pictures(s)
     got = pd.DataFrame({k: summary(f(s, df, a.target), a.target) for k, f in dict(ours=ours, plain=plain).items()}).T

@@ -4,18 +4,17 @@ import importlib
 import inspect
 import json
 import os
-import re
 import socket
 import sys
 import tempfile
 import warnings
 from contextlib import nullcontext, redirect_stdout
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import typer
 
-from .settings import Settings, SettingsError, load_settings, settings_text
+from .settings import SettingsError, load_settings, sections, settings_text
 
 codes = """Exit codes: 0 all done · 1 done, but something could not be (a picture that cannot be read, something that doctor misses) ·
 2 a mistake in the command, the settings or what they name · 3 a failure; --debug shows where · 130 stopped by Ctrl-C."""
@@ -55,26 +54,29 @@ def guarded(f, debug=False):
         raise typer.Exit(2 if _ours(e) else 3) from None
 
 
-def comments(cls)->dict: return dict(re.findall(r'^    (\w+): .*?# (.+)$', inspect.getsource(cls), re.M)) # Field -> what it is
-
-
-_sections = {f.name: f.type for f in fields(Settings)}
-
-
 def setting_options(
     wanted # `serve` for all keys of a section, `serve: model threads` for some
-)->dict: # Parameter name -> (section, field)
+)->dict: # parameter name -> (section, key)
     "Settings as parameters of a command"
-    parts = [o.partition(':') for o in wanted]
-    return {(f.name if s == parts[0][0] else f'{s}_{f.name}'): (s, f) for s,_,keys in parts for f in fields(_sections[s]) if not keys or f.name in keys.split()}
+    parts, options = [o.partition(':') for o in wanted], {}
+    for section,_,keys in parts:
+        for key in keys.split() or sections[section].model_fields:
+            options[key if section == parts[0][0] else f'{section}_{key}'] = (section, key)
+    return options
 
 
-def _option(section, field):
+def _field(section, key): return sections[section].model_fields[key]
+
+
+def _is_path(section, key): return Path in (_field(section, key).annotation, *getattr(_field(section, key).annotation, '__args__', ()))
+
+
+def _option(name, section, key):
     "One setting as an option"
-    cls = _sections[section]
-    kind = str if field.type is Path else field.type
-    default = typer.Option(None, help=comments(cls)[field.name].replace('`', ''), show_default=False)
-    return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
+    field = _field(section, key)
+    kind = field.annotation if field.annotation in (int, float) else str
+    default = typer.Option(None, help=field.description, show_default=False)
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
 
 
 _common = dict(
@@ -84,9 +86,14 @@ _common = dict(
 
 def _changes(options, given):
     "Options that were given, as `load_settings` takes them; a path is relative to where the user stands"
-    got = {o: v for o in options if (v := given.pop(o)) is not None}
-    def given_as(f, v): return str(Path(v).expanduser().resolve()) if f.type is Path or f.name in ('weights','splits') and v not in ('imagenet','none','hash') else v
-    return {f'{s}_{f.name}': given_as(f, v) for o,v in got.items() for s,f in [options[o]]}
+    changes = {}
+    for option,(section, key) in options.items():
+        value = given.pop(option)
+        if value is None: continue
+        is_file = key in ('weights','splits') and value not in ('imagenet','none','hash')
+        if is_file or _is_path(section, key): value = str(Path(value).expanduser().resolve())
+        changes[f'{section}_{key}'] = value
+    return changes
 
 
 def command(
@@ -99,7 +106,7 @@ def command(
             file, debug, changes = kw.pop('settings_file'), kw.pop('debug'), _changes(options, kw)
             guarded(lambda: f(load_settings(file, **changes), **kw), debug)
         own = [o.replace(kind=inspect.Parameter.KEYWORD_ONLY) for o in list(inspect.signature(f).parameters.values())[1:]]
-        own += [_option(*options[o]).replace(name=o) for o in options] + list(_common.values())
+        own += [_option(name, *at) for name,at in options.items()] + list(_common.values())
         run.__signature__, run.__annotations__ = inspect.Signature(own), {o.name: o.annotation for o in own}
         app.command(f.__name__, help=f.__doc__, epilog=codes)(run)
         return f
@@ -127,7 +134,7 @@ def _bar(total, out):
 
 def _printer(sheet, as_json, as_csv, labels):
     "What is done with a row"
-    from clothing_classifier import bulk
+    from clothing_classifier.serving import batch as bulk
     if sheet: return sheet.add
     if as_csv: print(bulk.csv_head(labels))
     line = bulk.as_json if as_json else (lambda r: bulk.as_csv(r, labels)) if as_csv else bulk.as_text
@@ -140,9 +147,9 @@ def predict(settings, pictures:list[str]=typer.Argument(help='Files, folders, pa
     out:Path=typer.Option(None, help='Write to this .csv or .jsonl file', show_default=False),
     resume:bool=typer.Option(False, '--resume', help='Go on with the file of --out: leave out what stands there')):
     "Say what is on pictures."
-    from clothing_classifier import bulk
     from clothing_classifier.images import give_memory_back
     from clothing_classifier.predict import Classifier
+    from clothing_classifier.serving import batch as bulk
     from clothing_classifier.serving.safe_fetch import open_links
     if (as_json or as_csv) and (out or as_json and as_csv): raise SettingsError("answers take one form: --json, --csv, or --out FILE, whose ending says which; name one of the three")
     if resume and not out: raise SettingsError("--resume needs --out FILE, the file to go on with")
@@ -167,7 +174,7 @@ def _for_kernels(settings):
     "Let the page's kernels, which are processes of their own, read these settings with the options that were given"
     f = Path(tempfile.mkdtemp(prefix='clothing-classifier-'))/'settings.ini'
     w = settings.train.weights
-    f.write_text(encoding='utf-8', data=settings_text(replace(settings, file=f), '' if w in ('imagenet','none') else str((settings.file.parent/Path(w).expanduser()).resolve())))
+    f.write_text(encoding='utf-8', data=settings_text(settings.model_copy(update=dict(file=f)), '' if w in ('imagenet','none') else str((settings.file.parent/Path(w).expanduser()).resolve())))
     os.environ['CLOTHING_CLASSIFIER_SETTINGS'] = str(f if load_settings(settings.file) != settings else settings.file)
 
 
@@ -283,7 +290,7 @@ def _learner(settings, run):
 def _as_trained(settings, run):
     "The settings with the architecture and the sizes of a run"
     t = training('training.model_card').run_train(run)
-    return replace(settings, train=replace(settings.train, arch=t['arch'], **{k: int(t[k]) for k in ('size','final_epochs','final_size')}))
+    return settings.changed(train_arch=t['arch'], **{f'train_{k}': int(t[k]) for k in ('size','final_epochs','final_size')})
 
 
 @command('train', 'data')

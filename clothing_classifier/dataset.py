@@ -74,7 +74,7 @@ def dataloaders(
 )->DataLoaders: # Training and validation; the test split stays away
     "Batches of (n, 3, size, size), normalized as ImageNet was"
     t, df = settings.train, df[df.split.isin(['train','valid'])].reset_index(drop=True)
-    if t.resize_ahead == 'yes': df = resized(df, settings, size or t.size)
+    if t.resize_ahead: df = resized(df, settings, size or t.size)
     block = DataBlock(blocks=(ImageBlock(Picture), CategoryBlock(vocab=sorted(settings.categories))), get_x=ColReader('path'), get_y=ColReader('category'),
         splitter=IndexSplitter(df.index[df.split=='valid']), item_tfms=Resize(size or t.size, method='squish'),
         batch_tfms=[*augmentations(settings), Normalize.from_stats(*imagenet_stats)])

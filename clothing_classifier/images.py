@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from .texts import VisitorError
 
-class ImageError(ValueError):
+
+class ImageError(VisitorError):
     "A picture that cannot be used; its text is a sentence for the person who sent it"
 
 
@@ -25,7 +27,6 @@ try:
 except ImportError: pass # iPhone photos are refused with a sentence; everything else works
 
 
-_send = 'Send a JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF picture.'
 
 
 def _open(data):
@@ -34,8 +35,8 @@ def _open(data):
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
             return Image.open(io.BytesIO(data), formats=formats)
-    except Image.DecompressionBombError: raise ImageError(f"This picture claims to be far too large. {_send}") from None
-    except Exception: raise ImageError(f"This file is not a picture that can be read here. {_send}") from None
+    except Image.DecompressionBombError: raise ImageError('image_claims_too_large') from None
+    except Exception: raise ImageError('image_unreadable') from None
 
 
 def _shrink_on_load(im, side):
@@ -48,7 +49,7 @@ def _share(im): return .6 if im.format == 'WEBP' or (im.mode == 'CMYK' and 'prog
 
 def _check_budget(im, max_megapixels):
     mp, most = im.width*im.height/1e6, max_megapixels*_share(im)
-    if mp > most: raise ImageError(f"This picture has {mp:,.0f} megapixels; the most is {most:g}. Send a smaller copy.")
+    if mp > most: raise ImageError('image_too_many_megapixels', mp=f'{mp:,.0f}', most=f'{most:g}')
 
 
 def _white(im):
@@ -92,7 +93,7 @@ def read_bytes(
     "The bytes of a file. Raises `ImageError` if there is none"
     if isinstance(o, (bytes, bytearray, memoryview)): return bytes(o)
     try: return Path(o).read_bytes()
-    except OSError as e: raise ImageError(f"{o}: cannot be read ({e.strerror}).") from None
+    except OSError as e: raise ImageError('file_unreadable', file=str(o), why=e.strerror) from None
 
 
 _one_large = threading.Lock()
@@ -114,15 +115,15 @@ def open_image(
     "Open untrusted bytes as one RGB picture, the first frame. Raises `ImageError`"
     if isinstance(data, Image.Image): return _to_rgb(_upright(data.copy()))
     data = read_bytes(data)
-    if not data: raise ImageError(f"This file is empty. {_send}")
+    if not data: raise ImageError('image_empty')
     im = _open(data)
     try:
         _shrink_on_load(im, side)
         _check_budget(im, max_megapixels)
         return _decoded(im, side)
     except ImageError: raise
-    except MemoryError: raise ImageError("This picture needs more memory than there is. Send a smaller copy.") from None
-    except Exception: raise ImageError("This picture is damaged or incomplete. Send it again, or another copy.") from None
+    except MemoryError: raise ImageError('image_needs_memory') from None
+    except Exception: raise ImageError('image_damaged') from None
 
 
 def give_memory_back():

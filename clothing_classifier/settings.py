@@ -1,265 +1,270 @@
 """One file says what the application is about; every error names the file, the section and the key"""
-
 import configparser
 import os
 import re
-from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 
 class SettingsError(ValueError):
     "A mistake in the settings; its text names the file, the section and the key, and says what to do"
 
 
-@dataclass(frozen=True)
-class Data:
-    "`[data]`: pictures on disk"
-    path: Path # Folder of `images/`, `rejected/` and `manifest.csv`
-    min_side: int # Pixels; a shorter side is too small
-    max_side: int # Pixels; larger pictures are stored shrunk to it
-    near_duplicate_bits: int # Hamming distance of 64-bit perceptual hashes, at most
-    splits: str # `hash`, or the path of a CSV with the columns `image` and `split`
-    valid_percent: int # Share of the validation split
-    test_percent: int # Share of the test split
+class Section(BaseModel):
+    "A section of `settings.ini`; a key that is not written has its default"
+    model_config = ConfigDict(frozen=True, extra='forbid')
 
 
-@dataclass(frozen=True)
-class Collect:
-    "`[collect]`: searching and downloading"
-    backends: str # Search engines of `ddgs`, in the order of asking, separated by commas
-    region: str # Country and language of the search, like `us-en`
-    safe_search: str # `on`, `moderate` or `off`
-    addresses: int # Found for a category before its search stops
-    pages: int # Of answers for a phrase, at most
-    pause: float # Seconds between two questions to a search engine
-    cache_days: float # An answer is used again for so long
-    at_once: int # Downloads over all hosts
-    at_once_per_host: int # Downloads from one host
-    deadline: float # Seconds for one picture, its redirects and further tries included
-    tries: int # For one picture, where another can help
-    redirects: int # Followed for one picture
-    max_mb: float # Megabytes of one picture
-    host_failures: int # Pictures in a row that a host did not answer, until it is left alone for this run
-    respect_noai: str # `yes` or `no`: leave pictures whose server answers `X-Robots-Tag: noai` or `noimageai`
-    user_agent: str # What servers read about us
-    enough: int # A category with fewer kept pictures is warned of
+def setting(default, comment, **bounds): return Field(default, description=comment, validate_default=True, **bounds)
 
 
-@dataclass(frozen=True)
-class Train:
-    "`[train]`: fine-tuning"
-    arch: str # Name of a torchvision architecture
-    weights: str # `imagenet`, `none` or the path of a `.safetensors` state dict
-    size: int # Side of the square input, pixels
-    batch_size: int # Pictures a step
-    frozen_epochs: int # Epochs with a frozen body
-    unfrozen_epochs: int # Epochs with every layer training
-    final_epochs: int # Epochs at the final size, 0 for none
-    final_size: int # Side of the square input in these, pixels
-    min_rate: float # The smallest rate accepted from the finder
-    max_rate: float # The largest
-    rate_spread: float # Last layers' rate / first layers' rate
-    finder_steps: int # Batches of the learning-rate finder
-    augment: float # Strength of the random changes, 0 for none
-    label_smoothing: float # 0 to 1
-    mixup: float # Parameter of the Beta distribution, 0 for none
-    cutmix: float # The same for cutmix
-    balance: str # `no`, `weights` or `sampling`
-    weight_decay: float # Of the optimizer
-    average: float # Share of the old average of weights after a step, 0 for no averaging
-    mirror: str # `yes` or `no`: an answer is the mean over a picture and its mirror image
-    folds: int # Trainings for cross-validation, before the one that counts; 0 for none
-    early_stop: int # Epochs without a better one that end a stage, 0 for none
-    plateau: int # Epochs without a better one that lower the rate, 0 for one-cycle
-    track: str # `no`, `tensorboard` or `wandb`
-    precision: str # `auto`, `bf16` or `fp32`
-    channels_last: str # `auto`, `yes` or `no`
-    threads: int # Of the training process, 0 for one a core
-    resize_ahead: str # `yes` or `no`: decode every picture once, before the first epoch
-    cache_features: str # `yes` or `no`: run the frozen body once, and train the head on what it saw
-    workers: int # Processes that decode pictures
-    seed: int # Of every random number
-    runs: Path # Folder with a sub-folder a training
+class Data(Section):
+    "Pictures on disk"
+    path:Path = setting('data', 'folder of images/<category>/, rejected/<reason>/ and manifest.csv')
+    min_side:int = setting(64, 'pixels of the shorter side; a smaller picture is rejected', ge=1)
+    max_side:int = setting(1024, 'pixels of the longer side; a larger picture is stored shrunk to it', ge=32)
+    near_duplicate_bits:int = setting(2, 'bits in which the perceptual hashes of near duplicates differ, at most', ge=0, le=32)
+    splits:str = setting('hash', 'hash, or the path of a CSV with the columns image and split (train, validation or test)')
+    valid_percent:int = setting(15, 'percent of the pictures for the validation split', ge=1, le=90)
+    test_percent:int = setting(15, 'percent of the pictures for the test split, which only the final report reads', ge=1, le=90)
+
+
+class Collect(Section):
+    "Search and download"
+    backends:str = setting('duckduckgo, bing', 'search engines of the ddgs library, in the order of asking')
+    region:str = setting('us-en', 'country and language of the search: us-en, uk-en, de-de, fr-fr ...')
+    safe_search:Literal['on','moderate','off'] = setting('moderate', 'filter of the search engine: on, moderate or off')
+    addresses:int = setting(300, 'addresses of pictures after which the search for a category stops', ge=1)
+    pages:int = setting(4, 'pages of search results for one phrase, at most', ge=1, le=50)
+    pause:float = setting(1.5, 'seconds between two requests to a search engine', ge=0)
+    cache_days:float = setting(30, 'days for which a stored search result is used again', ge=0)
+    at_once:int = setting(32, 'simultaneous downloads over all hosts', ge=1, le=512)
+    at_once_per_host:int = setting(8, 'simultaneous downloads from one host', ge=1, le=128)
+    deadline:float = setting(60, 'seconds for one picture, redirects and retries included', ge=.1)
+    tries:int = setting(4, 'attempts at one picture where a retry can help', ge=1, le=20)
+    redirects:int = setting(5, 'redirects followed for one picture', ge=0, le=50)
+    max_mb:float = setting(10, 'megabytes of one picture; at_once times this bounds the memory', ge=.01, le=1024)
+    host_failures:int = setting(10, 'failures in a row after which a host is skipped until the next run', ge=1)
+    respect_noai:bool = setting(True, 'leave out pictures whose server sends X-Robots-Tag: noai or noimageai')
+    user_agent:str = setting('clothing_classifier/0.1 (collects pictures to train an image classifier)', 'User-Agent header; add an address where you can be reached')
+    enough:int = setting(100, 'pictures of a category below which a warning is shown', ge=0)
+
+
+class Train(Section):
+    "Fine-tuning"
+    arch:str = setting('resnet34', 'architecture of torchvision: resnet18, resnet34, resnet50 ...')
+    weights:str = setting('imagenet', 'imagenet (downloaded by torchvision), none, a .safetensors state dict, or an export.pkl whose body is taken')
+    size:int = setting(160, 'side of the square input in pixels', ge=32, le=1024)
+    batch_size:int = setting(32, 'pictures in one step', ge=2, le=4096)
+    frozen_epochs:int = setting(4, 'epochs with the pretrained body frozen', ge=1)
+    unfrozen_epochs:int = setting(5, 'epochs with every layer training', ge=0)
+    final_epochs:int = setting(0, 'further epochs with larger pictures; the export then takes pictures of that size', ge=0)
+    final_size:int = setting(224, 'side of the square input of those epochs in pixels', ge=32, le=1024)
+    frozen_rate:float = setting(0, 'learning rate of the frozen epochs; 0 asks the learning-rate finder', ge=0, le=10)
+    unfrozen_rate:float = setting(0, 'learning rate of the last layers in the unfrozen epochs; 0 asks the finder', ge=0, le=10)
+    min_rate:float = setting(1e-4, 'smallest rate accepted from the finder', ge=1e-9, le=1)
+    max_rate:float = setting(1e-2, 'largest rate accepted from the finder', ge=1e-8, le=10)
+    rate_spread:float = setting(20, 'rate of the last layers divided by that of the first', ge=1)
+    finder_steps:int = setting(50, 'batches of one run of the finder', ge=10)
+    augment:float = setting(1, 'strength of random rotation, zoom, warp and lighting; 0 for none, 1 moderate', ge=0, le=3)
+    label_smoothing:float = setting(.1, 'share of the target moved from one-hot to uniform', ge=0, le=.99)
+    mixup:float = setting(.2, 'parameter of the Beta distribution of mixup, 0 for none', ge=0)
+    cutmix:float = setting(0, 'parameter of the Beta distribution of cutmix, 0 for none; only one of the two', ge=0)
+    balance:Literal['no','weights','sampling'] = setting('no', 'rare categories: no, weights (in the loss) or sampling (drawn more often)')
+    weight_decay:float = setting(.05, 'weight decay of AdamW', ge=0)
+    average:float = setting(.99, 'decay of the moving average of the weights per step, 0 for no averaging', ge=0, le=.99999)
+    mirror:bool = setting(False, 'average over a picture and its mirror image, in twice the time')
+    folds:int = setting(0, 'trainings for cross-validation before the one that counts, 0 for none', ge=0, le=50)
+    early_stop:int = setting(0, 'epochs without improvement that end a stage, 0 for never', ge=0)
+    plateau:int = setting(0, 'epochs without improvement that divide the rate by ten, instead of one-cycle; 0 for one-cycle', ge=0)
+    track:Literal['no','tensorboard','wandb'] = setting('no', 'experiment tracker: no, tensorboard, or wandb (offline)')
+    precision:Literal['auto','bf16','fp32'] = setting('auto', 'auto (bf16 where the hardware computes in it), bf16 or fp32')
+    channels_last:Literal['auto','yes','no'] = setting('auto', 'memory format of tensors: auto, yes or no')
+    threads:int = setting(0, 'threads of the training process, 0 for one a core', ge=0)
+    resize_ahead:bool = setting(True, 'decode and resize every picture once and keep it in resized/ beside images/')
+    cache_features:bool = setting(True, 'train the head on cached features of the frozen body (not with balance = sampling)')
+    workers:int = setting(0, 'worker processes that decode pictures', ge=0)
+    seed:int = setting(42, 'seed of every random number', ge=0)
+    runs:Path = setting('runs', 'folder with one sub-folder a training')
 
     @property
-    def network_size(self)->int: return self.final_size if self.final_epochs else self.size # Of what is exported
+    def network_size(self)->int: return self.final_size if self.final_epochs else self.size
 
 
-@dataclass(frozen=True)
-class Clean:
-    "`[clean]`: finding wrong labels"
-    folds: int # Heads; each judges the pictures that it has not seen
-    head_strength: float # Inverse of the heads' regularization
-    similar_percent: float # Cosine similarity of features of near duplicates
-    far: float # Robust standard deviations beyond the usual distance
-    page_pictures: int # Thumbnails a page
-    thumbnail_side: int # Pixels
-    accept_percent: int # Where "accept all suggestions above" starts
+class Clean(Section):
+    "Wrong labels"
+    folds:int = setting(5, 'heads; each judges the pictures it was not trained on', ge=2, le=50)
+    head_strength:float = setting(.002, 'inverse regularization of the heads; smaller resists wrong labels better', ge=1e-8, le=1e8)
+    similar_percent:float = setting(90, 'cosine similarity of the features of near duplicates in percent', ge=50, le=100)
+    far:float = setting(3, 'robust standard deviations of distance beyond which a picture is out of scope', ge=0)
+    page_pictures:int = setting(24, 'thumbnails on one page', ge=1, le=200)
+    thumbnail_side:int = setting(240, 'longest side of a thumbnail in pixels', ge=32, le=1024)
+    accept_percent:int = setting(80, 'certainty in percent at which "accept all suggestions" starts', ge=1, le=100)
 
 
-@dataclass(frozen=True)
-class Export:
-    "`[export]`: the files that a training ends in"
-    learner: Path # fastai's pickle
-    network: Path # ONNX, for serving
-    precision: str # `int8` or `fp32`
-    calibration_pictures: int # Training pictures behind the int8 ranges
-    keep_known_percent: float # Share of validation pictures that stay known
+class Export(Section):
+    "The two files that a training ends in"
+    learner:Path = setting('export.pkl', 'fastai learner, for retraining, cleaning and inspection')
+    network:Path = setting('export.onnx', 'the same network for serving')
+    precision:Literal['int8','fp32'] = setting('int8', 'precision of the serving network: int8 or fp32')
+    calibration_pictures:int = setting(256, 'training pictures that calibrate the int8 network', ge=1)
+    keep_known_percent:float = setting(97, 'percent of the validation pictures that stay known', ge=1, le=100)
 
 
-@dataclass(frozen=True)
-class Unknown:
-    "`[unknown]`: pictures that are none of the categories; a folder that is missing or empty counts as none"
-    pictures: Path # They teach the export what to answer with *unknown*
-    held: Path # Others, for the report only; a sub-folder is a kind
+class Unknown(Section):
+    "Pictures that are none of the categories"
+    pictures:Path|None = setting(None, 'folder of other pictures that teach the answer unknown; default: unknown/ in [data] path')
+    held:Path|None = setting(None, 'folder of others for the report, one figure a sub-folder; default: unknown_held/ in [data] path')
 
 
-@dataclass(frozen=True)
-class Serve:
-    "`[serve]`: answering"
-    model: Path # `.onnx`, or `.pkl` with the `train` extra
-    threads: int # Of one answer, 0 for one a core
-    max_upload_mb: int # Megabytes
-    max_megapixels: float # Megapixels
-    title: str # Heading of the page
-    language: str # Of the page: `en` or `lt`
-    visitors: int # Pages open at the same time; more get one that waits
-    ip: str # Address to listen on
-    port: int # To listen on
+class Serve(Section):
+    "The page, the command and the API"
+    model:Path|None = setting(None, 'the .onnx file that answers; default: [export] network')
+    threads:int = setting(1, 'threads of one answer, 0 for one a core', ge=0)
+    max_upload_mb:int = setting(20, 'megabytes of one upload, at most', ge=1, le=1024)
+    max_megapixels:float = setting(25, 'megapixels of a picture, checked before it is decoded', ge=.01, le=178)
+    title:str = setting('What are you wearing?', 'heading of the page')
+    language:Literal['en','lt'] = setting('en', 'language of the page: en or lt')
+    visitors:int = setting(12, 'pages open at the same time; about 20 MB each', ge=1, le=10000)
+    ip:str = setting('127.0.0.1', 'address to listen on; 0.0.0.0 for all')
+    port:int = setting(8866, 'port to listen on', ge=0, le=65535)
 
 
-@dataclass(frozen=True)
-class Links:
-    "`[links]`: pictures that are fetched from a link"
-    follow: str # `yes` or `no`
-    deadline: float # Seconds, redirects and all
-    at_once: int # Fetched at the same time
-    redirects: int # Followed, at most
+class Links(Section):
+    "Pictures fetched from a link"
+    follow:bool = setting(True, 'may the server fetch a picture from an address that a visitor sends? Public addresses only')
+    deadline:float = setting(10, 'seconds for one picture, redirects included', ge=.1, le=120)
+    at_once:int = setting(4, 'simultaneous fetches', ge=1, le=64)
+    redirects:int = setting(3, 'redirects followed', ge=0, le=10)
 
 
-@dataclass(frozen=True)
-class Feedback:
-    "`[feedback]`: pictures that people gave the right category"
-    store: str # `no`, `folder` or `database`
-    folder: Path # Of `folder`
-    max_side: int # Pixels; larger pictures are kept shrunk to it
-    max_pictures: int # Kept, at most
+class Feedback(Section):
+    "Pictures that visitors corrected"
+    store:Literal['no','folder','database'] = setting('no', 'no (nothing is kept), folder, or database (the one in DATABASE_URL)')
+    folder:Path|None = setting(None, 'folder of <category>/<sha1>.jpg; default: feedback/ in [data] path')
+    max_side:int = setting(1024, 'pixels of the longer side; a larger picture is kept shrunk to it', ge=64)
+    max_pictures:int = setting(10_000, 'pictures kept, at most', ge=1)
 
 
-@dataclass(frozen=True)
-class Api:
-    "`[api]`: answers over HTTP"
-    workers: int # Runs of the network at the same time, 0 for one a core
-    batch: int # Waiting pictures that one run takes, at most
-    requests: int # In the house at the same time
-    memory_mb: int # Megabytes of uploads in the house
-    max_pictures: int # A request
-    upload_seconds: float # Until a body must have arrived
-    drain_seconds: float # For answers after a stop was asked for
-    rate: int # Requests a minute and client, 0 for any number
-    token_variable: str # Environment variable with the bearer token
-    cors: str # `none`, `*` or origins
+class Api(Section):
+    "The REST API"
+    workers:int = setting(0, 'simultaneous runs of the network, 0 for one a core', ge=0)
+    batch:int = setting(4, 'waiting pictures in one run of the network, at most', ge=1, le=64)
+    requests:int = setting(64, 'requests in progress, at most; more get 503', ge=1, le=10000)
+    memory_mb:int = setting(100, 'megabytes of uploads in progress, at most; more get 503', ge=1)
+    max_pictures:int = setting(16, 'pictures in one request', ge=1, le=1000)
+    upload_seconds:float = setting(30, 'seconds for the body of a request', ge=1, le=3600)
+    drain_seconds:float = setting(25, 'seconds for accepted requests after a stop; Heroku kills after 30', ge=0)
+    rate:int = setting(0, 'requests a minute of one client, 0 for any number; more get 429', ge=0)
+    token_variable:str = setting('CLOTHING_CLASSIFIER_TOKEN', 'environment variable with the bearer token; unset: no token needed')
+    cors:str = setting('none', 'origins that may call: none, *, or https://shop.example, separated by commas')
 
 
-@dataclass(frozen=True)
-class Settings:
-    "What `settings.ini` says"
-    file: Path # Where it was read
-    categories: dict # Category -> its search phrases
-    labels: dict # Label in a CSV -> category
-    data: Data
-    collect: Collect
-    train: Train
-    clean: Clean
-    export: Export
-    unknown: Unknown
-    serve: Serve
-    links: Links
-    feedback: Feedback
-    api: Api
+class Settings(BaseModel):
+    "The content of a settings file"
+    model_config = ConfigDict(frozen=True)
+    file:Path # the file that was read
+    categories:dict[str, tuple] # category -> search phrases
+    labels:dict[str, str] # label in a CSV -> category
+    data:Data
+    collect:Collect
+    train:Train
+    clean:Clean
+    export:Export
+    unknown:Unknown
+    serve:Serve
+    links:Links
+    feedback:Feedback
+    api:Api
+
+    def changed(self,
+        **changes # new values: `train_size=96`, section and key joined by `_`
+    )->'Settings':
+        "A copy with other values. Raises `SettingsError`"
+        new = {}
+        for name,value in changes.items():
+            section, _, key = name.partition('_')
+            new.setdefault(section, {})[key] = value
+        checked = {s: _section(self.file, s, getattr(self, s).model_dump()|kv) for s,kv in new.items()}
+        return self.model_copy(update=checked)
 
 
-_choices = {('collect','safe_search'): ('on','moderate','off'), ('collect','respect_noai'): ('yes','no'), ('train','precision'): ('auto','bf16','fp32'), ('train','channels_last'): ('auto','yes','no'), ('train','resize_ahead'): ('yes','no'), ('train','mirror'): ('yes','no'), ('train','cache_features'): ('yes','no'),
-    ('train','balance'): ('no','weights','sampling'), ('train','track'): ('no','tensorboard','wandb'), ('export','precision'): ('int8','fp32')}
-
-
-_bounds = {('data','valid_percent'): (1,90), ('data','test_percent'): (1,90), ('data','near_duplicate_bits'): (0,32), ('data','min_side'): (1,None),
-    ('data','max_side'): (32,None), ('collect','addresses'): (1,None), ('collect','pages'): (1,50), ('collect','at_once'): (1,512),
-    ('collect','at_once_per_host'): (1,128), ('collect','deadline'): (0.1,None), ('collect','tries'): (1,20), ('collect','redirects'): (0,50),
-    ('collect','max_mb'): (0.01,1024), ('collect','host_failures'): (1,None), ('train','size'): (32,1024), ('train','final_size'): (32,1024),
-    ('train','batch_size'): (2,4096), ('train','frozen_epochs'): (1,None), ('train','min_rate'): (1e-9,1), ('train','max_rate'): (1e-8,10), ('train','rate_spread'): (1,None),
-    ('train','finder_steps'): (10,None), ('train','label_smoothing'): (0,0.99), ('train','augment'): (0,3), ('train','average'): (0,0.99999), ('train','folds'): (0,50), ('clean','folds'): (2,50), ('clean','head_strength'): (1e-8,1e8),
-    ('clean','similar_percent'): (50,100), ('clean','page_pictures'): (1,200), ('clean','thumbnail_side'): (32,1024), ('clean','accept_percent'): (1,100),
-    ('export','calibration_pictures'): (1,None), ('export','keep_known_percent'): (1,100), ('serve','max_upload_mb'): (1,1024),
-    ('serve','max_megapixels'): (0.01,178)}
-
-
-_choices |= {('serve','language'): ('en','lt'), ('links','follow'): ('yes','no'), ('feedback','store'): ('no','folder','database')}
-
-
-_bounds |= {('serve','port'): (0,65535), ('serve','visitors'): (1,10000), ('links','deadline'): (0.1,120), ('links','at_once'): (1,64), ('links','redirects'): (0,10), ('feedback','max_side'): (64,None),
-    ('feedback','max_pictures'): (1,None), ('api','requests'): (1,10000), ('api','memory_mb'): (1,None), ('api','max_pictures'): (1,1000), ('api','batch'): (1,64), ('api','upload_seconds'): (1,3600)}
-
-
-_kinds = {int: 'a whole number', float: 'a number', str: 'some text', Path: 'a path'}
+sections = {k: f.annotation for k,f in Settings.model_fields.items() if isinstance(f.annotation, type) and issubclass(f.annotation, Section)}
 
 
 def _fail(file, section, key, why): raise SettingsError(f"{file}: [{section}] {key}: {why}" if key else f"{file}: [{section}]: {why}")
 
 
-def _value(file, section, field, text):
-    "`text` as the type of `field`"
-    key, kind = field.name, field.type
-    if not text: _fail(file, section, key, f"is empty; write {_kinds[kind]}")
-    try: o = (file.parent/Path(text).expanduser()).resolve() if kind is Path else kind(text)
-    except ValueError: _fail(file, section, key, f"{text!r} is not {_kinds[kind]}; write {_kinds[kind]}")
-    if (c := _choices.get((section, key))) and o not in c: _fail(file, section, key, f"{text!r} is none of {', '.join(c)}; write one of these")
-    if kind in (int, float):
-        lo, hi = _bounds.get((section, key), (0, None))
-        if not (lo <= o and (hi is None or o <= hi)): _fail(file, section, key, f"{text} is out of range; write a number {f'from {lo} to {hi}' if hi is not None else f'of at least {lo}'}")
-    return o
+_kinds = {int: 'a whole number', float: 'a number', bool: 'yes or no', Path: 'a path'}
 
 
-def _known(file, section, got, want):
-    "Fail if the keys `got` are not exactly those `want`ed"
-    for k in got:
-        if k not in want: _fail(file, section, k, f"there is no such key; the keys here are {', '.join(want)}")
-    for k in want:
-        if k not in got: _fail(file, section, k, "is missing; add it, with the comment in the settings.ini that came with the project as a guide")
+def _range(field):
+    "The bounds of a setting in words"
+    low = next((m.ge for m in field.metadata if hasattr(m, 'ge')), None)
+    high = next((m.le for m in field.metadata if hasattr(m, 'le')), None)
+    return f'from {low} to {high}' if high is not None else f'of at least {low}'
 
 
-def _section(file, section, cls, items):
-    "One section as its dataclass"
-    _known(file, section, items, [f.name for f in fields(cls)])
-    return cls(**{f.name: _value(file, section, f, items[f.name]) for f in fields(cls)})
+def _mistake(section, error):
+    "Key and sentence for an error of pydantic"
+    key, given, fields = str(error['loc'][0]), error.get('input'), sections[section].model_fields
+    if error['type'] == 'extra_forbidden': return key, f"there is no such key; the keys here are {', '.join(fields)}"
+    kind = _kinds.get(fields[key].annotation, 'some text')
+    if given == '': return key, f"is empty; write {kind}"
+    if error['type'] in ('greater_than_equal','less_than_equal'):
+        return key, f"{given} is out of range; write a number {_range(fields[key])}"
+    if error['type'] == 'literal_error':
+        return key, f"{given!r} is none of {', '.join(fields[key].annotation.__args__)}; write one of these"
+    return key, f"{given!r} is not {kind}; write {kind}"
 
 
-_reserved = {'con','prn','aux','nul',*(f'{o}{i}' for o in ('com','lpt') for i in range(1,10))}
+def _section(file, section, values):
+    "One section, checked"
+    cls = sections[section]
+    for key,value in values.items():
+        if value == '': _fail(file, section, key, f"is empty; write {_kinds.get(cls.model_fields[key].annotation, 'some text')}" if key in cls.model_fields else "is empty")
+    try: return cls.model_validate(values)
+    except ValidationError as e: _fail(file, section, *_mistake(section, e.errors()[0]))
+
+
+_reserved = {'con','prn','aux','nul',*(f'{o}{i}' for o in ('com','lpt') for i in range(1, 10))}
+
+
+def _is_folder_name(category):
+    name = category.lower()
+    return re.fullmatch(r'\w([\w \-]*\w)?', category) and name not in _reserved and name != 'unknown' and len(category) <= 60
 
 
 def _categories(file, items):
     "Category -> tuple of search phrases"
-    if len(items) < 2: _fail(file, 'categories', '', f"{'is empty' if not items else 'has one category'}; write at least two lines like: jeans = jeans, denim trousers")
-    for c in items:
-        if not re.fullmatch(r'\w([\w \-]*\w)?', c) or c.lower() in _reserved or c.lower()=='unknown' or len(c) > 60:
-            _fail(file, 'categories', c, "cannot be a folder name here; use letters, digits, spaces, - and _, at most 60, and neither a reserved name nor 'unknown'")
-    if len({c.lower() for c in items}) < len(items): _fail(file, 'categories', '', "two categories differ only in case; some file systems hold them in one folder, so rename one")
-    o = {c: tuple(p.strip() for p in (v or '').split(',') if p.strip()) for c,v in items.items()}
-    for c,v in o.items():
-        if not v: _fail(file, 'categories', c, f"has no search phrase; write for example: {c} = {c} product photo")
-    return o
+    if len(items) < 2:
+        had = 'has one category' if items else 'is empty'
+        _fail(file, 'categories', '', f"{had}; write at least two lines like: jeans = jeans, denim trousers")
+    for name in items:
+        if not _is_folder_name(name):
+            _fail(file, 'categories', name, "cannot be a folder name here; use letters, digits, spaces, - and _, at most 60, "
+                "and neither a reserved name nor 'unknown'")
+    if len({o.lower() for o in items}) < len(items):
+        _fail(file, 'categories', '', "two categories differ only in case; some file systems hold them in one folder, so rename one")
+    phrases = {c: tuple(p.strip() for p in (v or '').split(',') if p.strip()) for c,v in items.items()}
+    for name,v in phrases.items():
+        if not v: _fail(file, 'categories', name, f"has no search phrase; write for example: {name} = {name} product photo")
+    return phrases
 
 
 def _labels(file, items, categories):
     "Label in a CSV -> category"
-    for k,v in items.items():
-        if v not in categories: _fail(file, 'labels', k, f"{v!r} is not among the categories; write one of {', '.join(categories)}")
+    for label,category in items.items():
+        if category not in categories:
+            _fail(file, 'labels', label, f"{category!r} is not among the categories; write one of {', '.join(categories)}, or delete this line")
     return items
 
 
 def find_settings(
-    start:str|Path='.' # Where to begin
-)->Path: # The nearest `settings.ini`, in `start` or a folder above it
+    start:str|Path='.' # folder where the search begins
+)->Path: # nearest `settings.ini`, in `start` or a folder above it
     "Find `settings.ini`; `CLOTHING_CLASSIFIER_SETTINGS` in the environment names another. Raises `SettingsError`"
     if p := os.environ.get('CLOTHING_CLASSIFIER_SETTINGS'): return Path(p)
     start = Path(start).resolve()
@@ -270,44 +275,67 @@ def find_settings(
 
 def _read(file):
     "The sections of `file` as dicts"
-    cp = configparser.ConfigParser(interpolation=None, delimiters=('=',), comment_prefixes=('#',';'), strict=True, default_section='\0')
+    cp = configparser.ConfigParser(interpolation=None, delimiters=('=',), comment_prefixes=('#',';'), default_section='\0')
     cp.optionxform = str
     try: cp.read_string(file.read_text(encoding='utf-8-sig'), source=str(file))
     except OSError as e: raise SettingsError(f"{file}: cannot be read ({e.strerror}); name a settings.ini that exists") from None
     except UnicodeDecodeError: raise SettingsError(f"{file}: is not UTF-8 text; save it as UTF-8") from None
     except configparser.DuplicateOptionError as e: _fail(file, e.section, e.option, f"stands there twice (line {e.lineno}); keep one")
-    except configparser.Error as e: raise SettingsError(f"{file}: is not a settings file: {' '.join(str(e).split())}; a line is 'key = value', below a [section]") from None
+    except configparser.Error as e:
+        raise SettingsError(f"{file}: is not a settings file: {' '.join(str(e).split())}; a line is 'key = value', below a [section]") from None
     return {s: dict(cp[s]) for s in cp.sections()}
 
 
-_sections = {f.name: f.type for f in fields(Settings) if is_dataclass(f.type)}
+def _with_defaults(o):
+    "Paths that follow from others, where they are not written"
+    data = o['data']['path']
+    o['unknown'] = dict(pictures=data/'unknown', held=data/'unknown_held') | o['unknown']
+    o['feedback'] = dict(folder=data/'feedback') | o['feedback']
+    o['serve'] = dict(model=o['export']['network']) | o['serve']
 
 
 def load_settings(
-    file:str|Path|None=None, # A settings file; None finds it
-    **changes # Values that replace those of the file: `train_size='96'`, section and key joined by `_`
+    file:str|Path|None=None, # settings file; None: the nearest `settings.ini`
+    **changes # values that replace those of the file: `train_size=96`, section and key joined by `_`
 )->Settings:
     "Read and check the settings. Raises `SettingsError` that names file, section and key"
     file = Path(file or find_settings()).resolve()
-    d = _read(file)
-    _known(file, 'the sections', d, ['categories','labels',*_sections])
-    for k,v in changes.items():
-        section, _, key = k.partition('_')
-        if key not in d.get(section, {}): _fail(file, section, key, "there is no such key to change")
-        d[section][key] = str(v)
-    categories = _categories(file, d['categories'])
-    o = {s: _section(file, s, cls, d[s]) for s,cls in _sections.items()}
-    if o['data'].valid_percent + o['data'].test_percent > 90: _fail(file, 'data', 'test_percent', "together with valid_percent leaves under 10 % to train on; make them smaller")
-    return Settings(file, categories, _labels(file, d['labels'], categories), **o)
+    read = _read(file)
+    for name in read:
+        if name not in ('categories','labels',*sections):
+            _fail(file, 'the sections', name, f"there is no such section; the sections are categories, labels, {', '.join(sections)}")
+    for name,value in changes.items():
+        section, _, key = name.partition('_')
+        if section not in sections or key not in sections[section].model_fields: _fail(file, section, key, "there is no such key to change")
+        read.setdefault(section, {})[key] = value
+    categories = _categories(file, read.get('categories', {}))
+    given = {s: _located(file, _section(file, s, read.get(s, {}))) for s in sections}
+    _with_defaults(given)
+    if given['data']['valid_percent'] + given['data']['test_percent'] > 90:
+        _fail(file, 'data', 'test_percent', "together with valid_percent leaves under 10 % to train on; make them smaller")
+    labels = _labels(file, read.get('labels', {}), categories)
+    return Settings(file=file, categories=categories, labels=labels, **{s: sections[s](**v) for s,v in given.items()})
+
+
+def _located(file, section):
+    "Values of a section, paths relative to the folder of `file` made absolute; None left out"
+    def at(v): return (file.parent/v.expanduser()).resolve() if isinstance(v, Path) else v
+    return {k: at(v) for k,v in section.model_dump().items() if v is not None}
+
+
+def _written(value, folder):
+    "A value as it is written in a settings file"
+    if isinstance(value, bool): return 'yes' if value else 'no'
+    return Path(os.path.relpath(value, folder)).as_posix() if isinstance(value, Path) else str(value)
 
 
 def settings_text(
-    settings:Settings, # To be written down
-    weights:str='' # Text that replaces the path of the weights, so that no folder of one machine is recorded
-)->str: # In the form of `settings.ini`
-    "The settings as text that `load_settings` reads; paths are relative to the folder of the file they came from"
-    rel = lambda v: Path(os.path.relpath(v, settings.file.parent)).as_posix() if isinstance(v, Path) else str(v)
-    d = {s: asdict(getattr(settings, s)) for s in _sections}
-    d = {'categories': {k: ', '.join(v) for k,v in settings.categories.items()}, 'labels': settings.labels} | d
-    if weights: d['train']['weights'] = weights
-    return '\n'.join(f'[{s}]\n' + ''.join(f'{k} = {rel(v)}\n' for k,v in kv.items()) for s,kv in d.items())
+    settings:Settings, # to be written
+    weights:str='' # replaces the path of the weights, so that no folder of one machine is recorded
+)->str: # in the form of `settings.ini`
+    "All settings as text that `load_settings` reads; paths are relative to the folder of the file they came from"
+    values = {s: getattr(settings, s).model_dump() for s in sections}
+    if weights: values['train']['weights'] = weights
+    values = {'categories': {k: ', '.join(v) for k,v in settings.categories.items()}, 'labels': settings.labels} | values
+    def lines(kv): return ''.join(f'{k} = {_written(v, settings.file.parent)}\n' for k,v in kv.items())
+    return '\n'.join(f'[{s}]\n{lines(kv)}' for s,kv in values.items())

@@ -48,7 +48,7 @@ def learner(
     learn = vision_learner(dls, torchvision.models.get_model_builder(t.arch), pretrained=False, normalize=False, path=path, train_bn=False, wd=t.weight_decay,
         loss_func=_loss(dls, t), metrics=accuracy, opt_func=partial(OptimWrapper, opt=torch.optim.AdamW), cbs=cbs)
     learn.model[0].load_state_dict(body.state_dict())
-    if t.mirror == 'yes': learn.model = Mirrored(*learn.model)
+    if t.mirror: learn.model = Mirrored(*learn.model)
     learn.freeze()
     return learn
 
@@ -110,7 +110,7 @@ def head_learner(
 
 def _train_head(learn, t, best, plot):
     "The frozen stage, without blending: the rate it used"
-    o = head_learner(learn) if t.cache_features == 'yes' and t.balance != 'sampling' else learn
+    o = head_learner(learn) if t.cache_features and t.balance != 'sampling' else learn
     kept = best if o is learn else KeepBest(monitor='accuracy', fname='best_head')
     with learn.removed_cbs([cb for cb in learn.cbs if isinstance(cb, (MixUp, CutMix))]):
         rate = find_rate(o, t, valley, plot)

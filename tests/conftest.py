@@ -1,6 +1,5 @@
 """What the tests share: paths, a data set of drawings, a model trained on it in seconds, a served page, a browser."""
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tiny import settings_text
 
 os.environ.setdefault('OMP_NUM_THREADS', '2')
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,13 +28,12 @@ def photos(category):
 
 
 def small_settings(folder, categories=('jeans', 'socks'), **changes):
-    "The project's settings for a tiny data set in `folder`"
+    "Settings of a tiny data set in `folder`"
     from clothing_classifier.settings import load_settings
-    rest = (ROOT/'settings.ini').read_text().split('[data]', 1)[1]
-    (folder/'settings.ini').write_text('[categories]\n' + ''.join(f'{c} = {c}\n' for c in categories) + '[labels]\n[data]' + rest)
-    tiny = dict(train_arch='resnet18', train_weights='none', train_size=64, train_batch_size=8, train_frozen_epochs=1, train_unfrozen_epochs=2, train_final_epochs=1,
-        train_final_size=96,
-        train_finder_steps=15, train_min_rate=.003, train_threads=1, train_mixup=0, train_cache_features='no', export_calibration_pictures=16)
+    (folder/'settings.ini').write_text(settings_text(categories))
+    tiny = dict(train_arch='resnet18', train_weights='none', train_size=64, train_batch_size=8, train_frozen_epochs=1, train_unfrozen_epochs=2,
+        train_final_epochs=1, train_final_size=96, train_finder_steps=15, train_min_rate=.003, train_threads=1, train_mixup=0,
+        train_cache_features=False, export_calibration_pictures=16)
     return load_settings(folder/'settings.ini', **(tiny | changes))
 
 
@@ -81,14 +80,7 @@ def dyno(folder, **changes):
     "What a dyno gets, in `folder`; `changes` are written into its settings"
     (folder/'nbs').mkdir()
     for f in ('settings.ini', 'export.onnx', 'nbs/app.ipynb'): shutil.copy(ROOT/f, folder/f)
-    text = (folder/'settings.ini').read_text()
-    for k, v in changes.items():
-        section, _, key = k.partition('_')
-        head, body = text.split(f'[{section}]', 1)
-        new, n = re.subn(rf'(?m)^{key} = .*$', f'{key} = {v}', body, count=1)
-        assert n, k
-        text = f'{head}[{section}]{new}'
-    (folder/'settings.ini').write_text(text)
+    (folder/'settings.ini').write_text(settings_text(SIX, **changes))
     return folder
 
 

@@ -1,11 +1,11 @@
-"""Drawn clothes: what the tests train on, what these notebooks show, what a newcomer tries first"""
+"""Drawn clothes, as many as a test wants: the data set that tests train on in seconds"""
 
 import math
 import random
 import zlib
 from pathlib import Path
 
-from PIL import Image, ImageChops, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter
 
 _sleeves = [(30,20),(42,16),(50,22),(58,16),(70,20),(90,40),(78,50),(70,42),(70,88),(30,88),(30,42),(22,50),(10,40)]
 
@@ -88,96 +88,6 @@ def _other(category):
     r = random.Random(zlib.crc32(category.encode()))
     n = r.randint(3, 9)
     return [(50+a*math.cos(i*math.pi/n), 50+a*math.sin(i*math.pi/n)) for i in range(2*n) for a in [42 if i%2 else 18]]
-
-
-_goods = {'jeans': [(31,5),(69,5),(71,20),(73,60),(71,96),(55,96),(52,34),(48,34),(45,96),(29,96),(27,60),(29,20)],
-    't-shirt': [(33,12),(42,9),(46,13),(54,13),(58,9),(67,12),(90,28),(82,44),(71,37),(71,90),(29,90),(29,37),(18,44),(10,28)],
-    'shirt': [(33,10),(43,6),(57,6),(67,10),(80,22),(91,78),(80,81),(70,42),(71,93),(29,93),(30,42),(20,81),(9,78),(20,22)],
-    'shoes': [(6,40),(14,34),(26,36),(40,44),(56,54),(80,60),(93,66),(95,74),(92,78),(8,78),(5,70)],
-    'socks': [(34,5),(60,5),(61,52),(66,62),(84,74),(88,84),(82,92),(66,94),(48,84),(36,70),(35,40)]}
-
-
-_goods['polo-shirt'] = _goods['t-shirt']
-
-
-_dyes = {'jeans': [(62,88,128),(74,104,148),(44,60,92)], 't-shirt': [(180,40,44),(36,70,130),(240,190,60)], 'shirt': [(150,185,220),(226,230,236),(190,205,228)],
-    'shoes': [(120,72,40),(60,40,30),(200,60,50)], 'socks': [(70,90,110),(150,60,70),(60,110,90)], 'polo-shirt': [(30,110,80),(40,60,120),(170,40,50)]}
-
-
-def _weave(r, im, mask):
-    "Uneven cloth, where the mask is"
-    noise = lambda n, soft: Image.frombytes('L', (n, n), r.randbytes(n*n)).point(lambda v: int(128+(v-128)*soft)).resize(im.size, Image.Resampling.BICUBIC)
-    t = Image.blend(noise(im.width//3, .3), noise(im.width//40, .35), .5)
-    return Image.composite(ImageChops.overlay(im, Image.merge('RGB', [t]*3)), im, mask)
-
-
-def _tints(c): return [tuple(min(int(v*f), 255) for v in c) for f in (.35, .62, .8, 1.35)] # Sole, seam, shadow, light
-
-
-def _sew_jeans(line, shape, c):
-    sole, seam, shadow, light = _tints(c)
-    line((31,10), (69,10)), line((50,10), (50,34)), line((31,7), (69,7), ink=(206,160,90), w=.25)
-    line((33,11), (34,17), (39,21), (43,21)), line((67,11), (66,17), (61,21), (57,21))
-    for x in (36,44,56,64): shape((x-.8,4.5), (x+.8,4.5), (x+.8,11), (x-.8,11), ink=seam)
-    shape((49,6.5), (51,6.5), (51,8.5), (49,8.5), ink=(206,160,90))
-
-
-def _sew_tshirt(line, shape, c):
-    shape((42,9), (45,17), (50,19), (55,17), (58,9), (54,13), (46,13), ink=_tints(c)[2])
-    line((71,37), (68,26)), line((29,37), (32,26)), line((29,87), (71,87), w=.3)
-
-
-def _sew_polo(line, shape, c):
-    seam, shadow = _tints(c)[1:3]
-    for x in (-1,1): shape((50+8*x,9), (50+13*x,15), (50+4*x,24), (50,16), ink=shadow)
-    shape((44,9), (56,9), (50,16), ink=seam)
-    line((47.5,22), (47.5,40), (52.5,40), (52.5,22))
-    for y in (26,33): shape((49.4,y), (50.6,y), (50.6,y+1.2), (49.4,y+1.2), ink=(245,245,240))
-    line((71,37), (68,26)), line((29,37), (32,26)), line((29,87), (71,87), w=.3)
-
-
-def _sew_shirt(line, shape, c):
-    seam, shadow = _tints(c)[1:3]
-    for x in (-1,1): shape((50+7*x,6), (50+13*x,12), (50+4*x,23), (50,14), ink=shadow)
-    shape((44,6), (56,6), (50,14), ink=seam)
-    line((48,20), (48,93), w=.35), line((52,18), (52,93), w=.35), line((70,42), (68,24)), line((30,42), (32,24))
-    for y in range(28, 90, 10): shape((49.4,y), (50.6,y), (50.6,y+1.4), (49.4,y+1.4), ink=seam)
-    line((57,36), (67,36), (67,48), (62,51), (57,48), (57,36), w=.35), line((10,73), (20,76)), line((90,73), (80,76))
-
-
-def _sew_shoes(line, shape, c):
-    shape((5,72), (95,74), (94,80), (6,80), ink=_tints(c)[0])
-    for i in range(4): line((36+i*5,40+i*3.4), (31+i*5,47+i*3.2), ink=(240,240,235), w=1)
-    line((14,36), (20,58), (10,72))
-
-
-def _sew_socks(line, shape, c):
-    for y in range(7, 17, 2): line((34.6,y), (59.6,y), w=.35)
-    line((35,18), (60,18))
-    for o in ([(35.5,62),(36,70),(46,82),(53,70),(46,62)], [(70,66),(84,74),(88,84),(82,92),(70,93),(74,80)]): shape(*o, ink=_tints(c)[2])
-
-
-_seams = {'jeans': _sew_jeans, 't-shirt': _sew_tshirt, 'polo-shirt': _sew_polo, 'shirt': _sew_shirt, 'shoes': _sew_shoes, 'socks': _sew_socks}
-
-
-def draw_goods(
-    category:str, # Any name; those that are not ours are drawn by `draw_picture`
-    seed:int=0, # Same seed, same picture
-    size:int=224 # Side of the square, pixels
-)->Image.Image: # Mode RGB
-    "Draw a piece of clothing as a shop shows it"
-    if category not in _goods: return draw_picture(category, seed, size)
-    r, side, at = random.Random(f'{category}-{seed}'), 3*size, lambda pts: [(x*side/100, y*side/100) for x,y in pts]
-    ground, c = r.choice([(250,250,250),(232,228,222)]), _dyes[category][seed % 3]
-    im, mask = Image.new('RGB', (side, side), ground), Image.new('L', (side, side))
-    ImageDraw.Draw(mask).polygon(at(_goods[category]), fill=255)
-    mask = mask.filter(ImageFilter.GaussianBlur(side/180)).point(lambda v: 255*(v > 127)) # Round corners
-    im.paste(Image.new('RGB', im.size, c), mask=mask)
-    im = _weave(r, im, mask)
-    d, seam = ImageDraw.Draw(im), _tints(c)[1]
-    line = lambda *o, ink=seam, w=.5: d.line(at(o), fill=ink, width=int(w*side/100), joint='curve')
-    _seams[category](line, lambda *o, ink: d.polygon(at(o), fill=ink), c)
-    return im.filter(ImageFilter.GaussianBlur(.8)).resize((size, size), Image.Resampling.LANCZOS)
 
 
 def draw_folder(

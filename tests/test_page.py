@@ -6,7 +6,7 @@ import re
 import pytest
 from conftest import ROOT, SIX, dyno, idle, needs_photos, open_page, photos, serving
 
-from drawings import draw_goods
+from drawings import draw_picture as draw_goods
 
 pytestmark = pytest.mark.skipif(not (ROOT/'export.onnx').is_file(), reason='needs export.onnx')
 

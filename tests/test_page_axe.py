@@ -8,7 +8,7 @@ import tarfile
 import pytest
 from conftest import ROOT, dyno, idle, open_page, serving
 
-from drawings import draw_goods
+from drawings import draw_picture as draw_goods
 
 pytestmark = pytest.mark.skipif(not (ROOT/'export.onnx').is_file(), reason='needs export.onnx')
 

@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT, free_port
 from visitor import Visitor
 
-from drawings import draw_goods
+from drawings import draw_picture as draw_goods
 
 sys.path.insert(0, str(ROOT/'bench'))
 pytestmark = pytest.mark.skipif(not (ROOT/'.git').exists() or not shutil.which('git'), reason='asks git which files belong to the project')

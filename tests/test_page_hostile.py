@@ -13,7 +13,7 @@ from conftest import ROOT, SHARED, dyno, engines, idle, needs_photos, open_page,
 from PIL import Image
 from visitor import PART, Visitor
 
-from drawings import draw_goods
+from drawings import draw_picture as draw_goods
 
 pytestmark = pytest.mark.skipif(not (ROOT/'export.onnx').is_file(), reason='needs export.onnx')
 LINUX = pytest.mark.skipif(not psutil.LINUX, reason='reads high-water marks of memory from Linux')

@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT, dyno, engines, serving
 from visitor import Visitor
 
-from drawings import draw_goods
+from drawings import draw_picture as draw_goods
 
 pytestmark = [pytest.mark.skipif(not (ROOT/'export.onnx').is_file(), reason='needs export.onnx'), pytest.mark.skipif(not psutil.LINUX, reason='weighs processes as Linux does')]
 GROUP, DYNO = Path('/sys/fs/cgroup/memory')/f'clothing-classifier-{os.getpid()}', 512*2**20

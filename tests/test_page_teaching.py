@@ -21,8 +21,8 @@ from conftest import (
 )
 from PIL import Image
 
-from drawings import draw_goods
-from clothing_classifier.texts import Words
+from drawings import draw_picture as draw_goods
+from clothing_classifier.texts import Texts
 
 pytestmark = pytest.mark.skipif(not (ROOT/'export.onnx').is_file(), reason='needs export.onnx')
 
@@ -62,7 +62,7 @@ def taught(browser, tmp_path_factory):
 def test_every_word_is_lithuanian(taught):
     page, _ = taught
     assert page.get_attribute('html', 'lang') == 'lt' and page.title() == 'Ką vilkite?'
-    text, lt, en = page.inner_text('main'), Words('lt'), Words('en')
+    text, lt, en = page.inner_text('main'), Texts('lt'), Texts('en')
     assert lt('choose') in text and 'džinsai' in text and 'kojinės' in text
     assert not [k for k, v in en.texts.items() if len(v) > 6 and ' ' in v and v in text and v != lt.texts[k]]
     page.set_input_files('.cc-upload input', [dict(name='a.jpg', mimeType='image/jpeg', buffer=b'text')])
@@ -76,7 +76,7 @@ def test_every_word_is_lithuanian(taught):
 def test_a_correction_needs_consent(taught):
     page, d = taught
     card = teach(page, tagged(), 'shoes', agree=False)
-    assert card.locator('.cc-said').inner_text() == Words('lt')('must_agree') and not list(d.glob('kept/*/*.jpg'))
+    assert card.locator('.cc-said').inner_text() == Texts('lt')('must_agree') and not list(d.glob('kept/*/*.jpg'))
 
 
 def test_a_correction_is_kept_without_metadata_and_can_be_imported(taught, tmp_path):
@@ -84,7 +84,7 @@ def test_a_correction_is_kept_without_metadata_and_can_be_imported(taught, tmp_p
     from clothing_classifier.collect import import_folder
     page, d = taught
     card = teach(page, tagged(), 'shoes')
-    assert card.locator('.cc-said').inner_text() == Words('lt')('thanks', category='batai')
+    assert card.locator('.cc-said').inner_text() == Texts('lt')('thanks', category='batai')
     kept, = d.glob('kept/*/*.jpg')
     data = kept.read_bytes()
     im = Image.open(kept)
@@ -100,7 +100,7 @@ def in_database(browser, tmp_path, **env):
     d = dyno(tmp_path, feedback_store='database', feedback_folder='kept')
     with serving(d, **env) as (_, at):
         p, wrong = open_page(browser, at)
-        for o in ('shoes', 'shirt'): assert teach(p, tagged(), o).locator('.cc-said').inner_text() == Words('en')('thanks', category=o) # The last one counts
+        for o in ('shoes', 'shirt'): assert teach(p, tagged(), o).locator('.cc-said').inner_text() == Texts('en')('thanks', category=o) # The last one counts
         p.close()
     assert wrong == []
     out = subprocess.run([COMMAND, 'collect', '--feedback', '--json'], cwd=d, env=os.environ | env, capture_output=True, text=True, timeout=300)

@@ -8,7 +8,7 @@ from conftest import ROOT
 from tiny import write_settings
 
 from clothing_classifier.page.inference import Engine
-from drawings import draw_goods
+from drawings import draw_picture as draw_goods
 from clothing_classifier.predict import Classifier, preprocess
 from clothing_classifier.settings import load_settings
 from clothing_classifier.serving.heat_map import has_map, heat, where

@@ -49,18 +49,19 @@ def write_model(path, size=64):
     return path
 
 
-def write_settings(folder, **changes):
-    "The project's settings with two categories and the network above; `changes` are written into the file"
-    import re
+def settings_text(categories, **changes):
+    "A settings file that says only what differs from the defaults: `serve_port=80` is `port = 80` in `[serve]`"
+    sections = {'categories': {c: c for c in categories}}
+    for name, value in changes.items():
+        section, _, key = name.partition('_')
+        sections.setdefault(section, {})[key] = value
+    return '\n'.join(f'[{s}]\n' + ''.join(f'{k} = {v}\n' for k, v in kv.items()) for s, kv in sections.items())
 
-    text = (ROOT / 'settings.ini').read_text()
-    text = '[categories]\njeans = jeans\nsocks = socks\n[labels]\n[data]' + text.split('[data]', 1)[1]
+
+def write_settings(folder, **changes):
+    "Settings of two categories and the network above; `changes` are written into the file"
     changes = dict(serve_model=write_model(folder / 'tiny.onnx')) | changes
-    for k, v in changes.items():
-        section, _, key = k.partition('_')
-        head, body = text.split(f'[{section}]', 1)
-        text = f'{head}[{section}]' + re.sub(rf'(?m)^{key} = .*$', lambda m, key=key, v=v: f'{key} = {v}', body, count=1)
-    (folder / 'settings.ini').write_text(text)
+    (folder / 'settings.ini').write_text(settings_text(['jeans', 'socks'], **changes))
     return folder / 'settings.ini'
 
 

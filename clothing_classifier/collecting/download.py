@@ -169,7 +169,7 @@ class Fetcher:
         timeout = aiohttp.ClientTimeout(total=max(job.left, .001), sock_connect=10)
         async with self.session.get(job.url, timeout=timeout, proxy=job.host.proxy, max_redirects=self.c.redirects+1) as r:
             if e := _of_status(r): raise e
-            if self.c.respect_noai == 'yes' and says_noai(r.headers.getall('X-Robots-Tag', []), self.c.user_agent): raise Unfetched('noai', 'X-Robots-Tag', lasting=True)
+            if self.c.respect_noai and says_noai(r.headers.getall('X-Robots-Tag', []), self.c.user_agent): raise Unfetched('noai', 'X-Robots-Tag', lasting=True)
             return await self._body(r)
 
     async def _ask(self, job):

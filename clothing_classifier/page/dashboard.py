@@ -9,7 +9,7 @@ import ipywidgets as widgets
 from ..page.inference import open_engine
 from ..page.widget import Browser
 from ..settings import Settings, load_settings
-from ..texts import Words
+from ..texts import Texts
 
 _kinds = dict(look=('url',), why=('category',), wrong=('category','answer','url'))
 
@@ -35,7 +35,7 @@ class Dashboard:
         engine, # `Engine` or `Remote`
         settings:Settings # Title, language, limits
     ):
-        s, self.engine, self.words, self.now = settings.serve, engine, Words(settings.serve.language), None
+        s, self.engine, self.words, self.now = settings.serve, engine, Texts(settings.serve.language), None
         self.most = int(s.max_upload_mb*1e6)
         self.about, jpegs = engine.ask('about')
         if 'error' in self.about: raise RuntimeError(self.about['error'])

@@ -18,14 +18,14 @@ from multiprocessing.connection import Client, Listener
 from pathlib import Path
 
 from ..settings import Settings, load_settings
-from ..texts import Words
+from ..texts import Texts, VisitorError
 
 
 def about(engine, data):
     "What the page shows before the first picture"
     from clothing_classifier.serving.heat_map import has_map
     s, w, clf = engine.settings, engine.words, engine.classifier
-    return dict(labels={o: w.category(o) for o in clf.labels}, why=has_map(clf), links=s.links.follow == 'yes',
+    return dict(labels={o: w.category(o) for o in clf.labels}, why=has_map(clf), links=s.links.follow,
         choices=list(s.categories) if s.feedback.store != 'no' else [], drawn=list(engine.drawings)), list(engine.drawings.values())
 
 
@@ -66,7 +66,7 @@ class Engine:
         settings:Settings # Model, limits, language
     ):
         n = max((os.cpu_count() or 1)//(settings.serve.threads or os.cpu_count() or 1), 1)
-        self.settings, self.words = settings, Words(settings.serve.language)
+        self.settings, self.words = settings, Texts(settings.serve.language)
         self.turns, self.fetching, self.opening = threading.Semaphore(n), threading.Semaphore(settings.links.at_once), threading.Lock()
 
     @cached_property
@@ -100,7 +100,7 @@ class Engine:
         with self.content(data, url) as o, self.turns: yield self.classifier.open(o)
 
     def _sentence(self, e):
-        if type(e).__name__ in _theirs: return self.words.sentence(str(e))
+        if isinstance(e, VisitorError): return self.words.error(e)
         traceback.print_exception(e)
         return self.words('ours')
 
@@ -151,7 +151,7 @@ class Remote:
     def __init__(self,
         address:str, # Of its socket
         key:str, # That it wants to hear
-        words:Words # For a sentence should it not answer
+        words:Texts # For a sentence should it not answer
     ): self.address, self.key, self.words = address, key.encode(), words
 
     def _connected(self, seconds=20):
@@ -178,7 +178,7 @@ def open_engine(
 ): # `Remote` where the server has started an engine, else an `Engine` in this process
     "Somebody to ask"
     o = os.environ.get(_variable)
-    return Remote(*json.loads(o), Words(settings.serve.language)) if o else Engine(settings)
+    return Remote(*json.loads(o), Texts(settings.serve.language)) if o else Engine(settings)
 
 
 class EngineProcess:

@@ -5,7 +5,7 @@ from html import escape
 from pathlib import Path
 
 from ..settings import Settings
-from ..texts import Words
+from ..texts import Texts
 
 look = """
 body { margin:0; background:#f4f6f9; color:#1a2130; font:16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; color-scheme:light dark; }
@@ -18,10 +18,10 @@ body { margin:0; background:#f4f6f9; color:#1a2130; font:16px/1.5 system-ui, -ap
 
 def waiting(
     settings:Settings, # Title and language
-    key:str # Of a text in `Words`
+    key:str # Of a text in `Texts`
 )->str: # HTML
     "The title, a line of text, and the place where the page will be"
-    return f'<div id="loading" class="wait"><h1>{escape(settings.serve.title)}</h1><p role="status">{escape(Words(settings.serve.language)(key))}</p><div></div></div>'
+    return f'<div id="loading" class="wait"><h1>{escape(settings.serve.title)}</h1><p role="status">{escape(Texts(settings.serve.language)(key))}</p><div></div></div>'
 
 
 _kernel = r"""

@@ -49,9 +49,9 @@ def reader(
         if name == '-': return sys.stdin.buffer.read(int(max_mb*1e6)+1)
         if not is_link(name): return name
         from clothing_classifier.serving.safe_fetch import LinkError  # Not at the top: its libraries take a third of a second, and most names are files
-        if links is None: raise ImageError("Links are not followed here; set [links] follow = yes in settings.ini.")
+        if links is None: raise ImageError('links_off_in_settings')
         try: return links.fetch(name)
-        except LinkError as e: raise ImageError(str(e)) from None
+        except LinkError as e: raise ImageError(e.key, **e.values) from None
     return read
 
 

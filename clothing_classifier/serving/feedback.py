@@ -7,10 +7,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from ..images import open_image, thumbnail
-from ..settings import Settings, load_settings
+from ..settings import Settings, SettingsError, load_settings
+from ..texts import VisitorError
 
 
-class FeedbackError(ValueError):
+class FeedbackError(VisitorError):
     "A picture that is not kept; its text is a sentence for the person who sent it"
 
 
@@ -46,7 +47,7 @@ class Database:
     "Keeps pictures in the table `feedback` of any database that SQLAlchemy talks to"
     def __init__(self, url):
         try: import sqlalchemy as sa
-        except ModuleNotFoundError: raise FeedbackError("[feedback] store = database needs SQLAlchemy; pip install 'clothing_classifier[database]', or set it to folder") from None
+        except ModuleNotFoundError: raise SettingsError("[feedback] store = database needs SQLAlchemy; pip install 'clothing_classifier[database]', or set it to folder") from None
         if url.startswith(('postgres://','postgresql://')): url = 'postgresql+psycopg://' + url.split('://', 1)[1]
         self.sa, self.engine = sa, sa.create_engine(url, pool_pre_ping=True)
         self.table = sa.Table('feedback', sa.MetaData(), sa.Column('sha1', sa.String(40), primary_key=True), sa.Column('category', sa.String(60), nullable=False),
@@ -95,9 +96,9 @@ class Feedback:
         answer:str='' # What was answered
     )->str: # SHA-1 of what was kept
         "Keep a picture. Raises `FeedbackError` and `ImageError`"
-        if category not in self.categories: raise FeedbackError(f"There is no category {category[:60]!r} here. Send one of {', '.join(self.categories)}.")
+        if category not in self.categories: raise FeedbackError('feedback_no_category', category=repr(category[:60]), all=', '.join(self.categories))
         sha1, jpeg = clean(data, self.max_side, self.max_megapixels)
-        if len(self.place) >= self.max_pictures: raise FeedbackError("There is no room for more pictures at the moment. Thank you all the same.")
+        if len(self.place) >= self.max_pictures: raise FeedbackError('feedback_full')
         self.place.put(category, sha1, jpeg, answer[:60])
         return sha1
 

@@ -12,9 +12,10 @@ import httpx
 from anyio.from_thread import start_blocking_portal
 
 from ..settings import Settings, load_settings
+from ..texts import VisitorError
 
 
-class LinkError(ValueError):
+class LinkError(VisitorError):
     "A link that cannot be followed; its text is a sentence for the person who sent it"
 
 
@@ -40,9 +41,9 @@ class Guard(httpcore.AsyncNetworkBackend):
     async def addresses(self, host, port):
         "Where `host` is. Raises `LinkError` if it is nowhere, or if one of its addresses is not allowed"
         try: found = await self.resolve(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError): raise LinkError(f"There is no server called {host}. Check the link.") from None
+        except (OSError, UnicodeError): raise LinkError('link_no_server', host=host) from None
         ips = list(dict.fromkeys(o[4][0] for o in found))
-        if not ips or not all(self.allowed(o) for o in ips): raise LinkError("This link does not lead to a public server. Send one that opens in any browser, or the picture itself.")
+        if not ips or not all(self.allowed(o) for o in ips): raise LinkError('link_not_public')
         return sorted(ips, key=lambda o: ':' in o) # IPv4 first: many servers have no way out over IPv6
 
     async def connect_tcp(self, host, port, timeout=None, local_address=None, socket_options=None):
@@ -58,18 +59,18 @@ _ports, _moved = (80, 443), (301, 302, 303, 307, 308)
 def _target(url, ports):
     "A link that may be asked for. Raises `LinkError`"
     try: o = httpx.URL(url)
-    except (httpx.InvalidURL, TypeError, ValueError): raise LinkError("This is not a link. Send one that begins with https:// and leads to a picture.") from None
-    if o.scheme not in ('http','https') or not o.host: raise LinkError("This is not a link that can be followed here. Send one that begins with https:// and leads to a picture.")
-    if o.userinfo: raise LinkError("This link holds a user name or a password. Send one without.")
+    except (httpx.InvalidURL, TypeError, ValueError): raise LinkError('link_no_link') from None
+    if o.scheme not in ('http','https') or not o.host: raise LinkError('link_unsupported')
+    if o.userinfo: raise LinkError('link_with_password')
     port = o.port or (443 if o.scheme == 'https' else 80)
-    if ports and port not in ports: raise LinkError(f"This link names port {port}; only {' and '.join(map(str, ports))} are asked here. Send another link, or the picture itself.")
+    if ports and port not in ports: raise LinkError('link_port', port=port, ports=' and '.join(map(str, ports)))
     return o
 
 
 def _joined(url, to):
     "Where a redirect leads. Raises `LinkError`"
     try: return str(url.join(to.decode('latin1')))
-    except (httpx.InvalidURL, ValueError): raise LinkError("The server behind this link cannot be talked to. Try again, or send the picture itself.") from None
+    except (httpx.InvalidURL, ValueError): raise LinkError('link_broken') from None
 
 
 _headers = {'User-Agent': 'clothing-classifier', 'Accept': 'image/*', 'Accept-Encoding': 'identity'}
@@ -97,11 +98,11 @@ class Links:
     async def _body(self, r):
         "The content of an answer, up to the cap. Raises `LinkError`"
         kind, out = dict((k.lower(), v) for k,v in r.headers).get(b'content-type', b''), bytearray()
-        if r.status != 200: raise LinkError(f"The server behind this link answered {r.status} instead of a picture. Check the link.")
-        if kind.startswith(b'text/html'): raise LinkError("This link leads to a web page. Send the address of the picture on it.")
+        if r.status != 200: raise LinkError('link_status', status=r.status)
+        if kind.startswith(b'text/html'): raise LinkError('link_web_page')
         async for o in r.aiter_stream():
             out += o
-            if len(out) > self.max_mb*1e6: raise LinkError(f"The picture behind this link is too large; the most is {self.max_mb:g} MB. Send a smaller copy.")
+            if len(out) > self.max_mb*1e6: raise LinkError('link_too_large', mb=f'{self.max_mb:g}')
         return bytes(out)
 
     async def _follow(self, url):
@@ -114,15 +115,15 @@ class Links:
                     to = next((v for k,v in r.headers if k.lower() == b'location'), None) if r.status in _moved else None
                     if to is None: return await self._body(r)
                     url = _joined(o, to)
-        raise LinkError(f"This link is redirected more than {self.redirects} times. Send the address that it ends at.")
+        raise LinkError('link_redirects', n=self.redirects)
 
     async def _get(self, url):
         "`_follow` in its place in the queue, within the deadline, with every failure as a sentence"
         try:
             with anyio.fail_after(self.deadline):
                 async with self._places: return await self._follow(url)
-        except TimeoutError: raise LinkError(f"The picture behind this link was not here within {self.deadline:g} seconds. Try again, or send the picture itself.") from None
-        except (OSError, httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, httpx.InvalidURL): raise LinkError("The server behind this link cannot be talked to. Try again, or send the picture itself.") from None
+        except TimeoutError: raise LinkError('link_timeout', s=f'{self.deadline:g}') from None
+        except (OSError, httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, httpx.InvalidURL): raise LinkError('link_broken') from None
 
     async def get(self, url:str)->bytes: return await asyncio.wrap_future(self._portal.start_task_soon(self._get, url))
 
@@ -139,4 +140,4 @@ def open_links(
 )->Links|None: # None if `[links] follow` is `no`
     "The only door through which the serving wing fetches"
     s = settings or load_settings()
-    return Links(s.serve.max_upload_mb, s.links.deadline, s.links.at_once, s.links.redirects, **kw) if s.links.follow == 'yes' else None
+    return Links(s.serve.max_upload_mb, s.links.deadline, s.links.at_once, s.links.redirects, **kw) if s.links.follow else None
