@@ -20,7 +20,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import NearestNeighbors
 
 from clothing_classifier.dataset import pictures
-from clothing_classifier.training.features import seen_of
+from clothing_classifier.training.features import outputs_of
 from clothing_classifier.predict import softmax
 from clothing_classifier.settings import load_settings
 from clothing_classifier.training.unknown import auroc, fit_known, others
@@ -71,10 +71,10 @@ def main():
     s, learn = load_settings(a.settings), load_learner(a.learner)
     torch.set_num_threads(2)
     df = pictures(s)
-    scope = {k: seen_of(learn, df.path[df.split == k]) for k in ('train', 'valid', 'test')}
+    scope = {k: outputs_of(learn, df.path[df.split == k]) for k in ('train', 'valid', 'test')}
     y = df.category[df.split == 'train'].map(list(learn.dls.vocab).index).to_numpy()
     rest = {k: others(v) for k, v in dict(train=a.pictures or s.unknown.pictures, held=a.held or s.unknown.held).items()}
-    seen = {k: seen_of(learn, o.path) for k, o in rest.items()}
+    seen = {k: outputs_of(learn, o.path) for k, o in rest.items()}
     rows = []
     def add(part, fold, fitted, inside, kinds, outside):
         for name, score in fitted.items():

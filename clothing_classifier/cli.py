@@ -304,8 +304,8 @@ def train(settings, apart_from:list[str]=typer.Option([], help='Settings whose t
         pics = df[df.split != ''].reset_index(drop=True)
     with aside(): learn = module.train(settings, pics=pics)
     run = Path(learn.path)
-    onnx_export.write_learner(learn, onnx_export.serving_meta(learn, settings, {}), run/'learner.pkl')
-    if apart_from: training('training.runs').write_metrics(run, apart_from=[Path(o).name for o in apart_from])
+    training('training.runs').Run(run).save(learn)
+    if apart_from: training('training.runs').Run(run).add_metrics(apart_from=[Path(o).name for o in apart_from])
     if body:
         body.parent.mkdir(parents=True, exist_ok=True)
         training('training.weights').save_body(learn, settings, body)

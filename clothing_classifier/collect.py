@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from .collecting.importers import Found, folder, labelled
-from .collecting.pipeline import _take_in
+from .collecting.pipeline import take_in
 from .collecting.search import web_search
 from .settings import Settings, load_settings
 
@@ -16,7 +16,7 @@ def import_folder(
 )->pd.DataFrame: # `Store.summary`
     "Bring in pictures that are sorted into folders, by hard link or copy. Raises `CollectError`"
     settings = settings or load_settings()
-    return _take_in([folder(src, settings)], settings)
+    return take_in([folder(src, settings)], settings)
 
 
 def import_csv(
@@ -26,7 +26,7 @@ def import_csv(
 )->pd.DataFrame: # `Store.summary`
     "Bring in pictures whose labels stand in a CSV, by hard link or copy. Raises `CollectError`"
     settings = settings or load_settings()
-    return _take_in([labelled(file, images, settings)], settings)
+    return take_in([labelled(file, images, settings)], settings)
 
 
 def collect(
@@ -35,4 +35,4 @@ def collect(
 )->pd.DataFrame: # `Store.summary`
     "Collect pictures: fetch, check, store, record. Can be stopped at any time; run again, it continues. Raises `CollectError` if there is nothing at all"
     settings = settings or load_settings()
-    return _take_in(sources or [web_search(settings)], settings)
+    return take_in(sources or [web_search(settings)], settings)

@@ -10,9 +10,9 @@ from .dataset import pictures
 from .predict import softmax
 from .settings import Settings, load_settings
 from .training.charts import plot_confusion, plot_reliability
-from .training.features import has_head, seen_of
+from .training.features import has_head, outputs_of
 from .training.metrics import by_source, confused, fit_temperature, fit_threshold, reliability, scores
-from .training.runs import write_metrics
+from .training.runs import Run
 from .training.splits import DataError
 from .training.unknown import auroc, fit_known, others
 
@@ -23,7 +23,7 @@ def _fit_known(learn, settings, df):
     if not len(other := others(u.pictures)) or not has_head(learn.model): return None
     if u.held.is_relative_to(u.pictures): raise DataError(f"[unknown] held: {u.held} lies inside {u.pictures}, so the report would ask for what was learned; put the two beside each other")
     pics = df[df.split=='train']
-    f, rest = (seen_of(learn, o.path)[1] for o in (pics, other))
+    f, rest = (outputs_of(learn, o.path)[1] for o in (pics, other))
     return fit_known(f, pics.category.map(list(learn.dls.vocab).index).to_numpy(), rest, seed=settings.train.seed)
 
 
@@ -36,7 +36,7 @@ def _certainty(learn, z, f, temperature):
 def _kinds(learn, settings, test, serving):
     "Figures of each kind of held pictures that are none of the categories"
     if not len(df := others(settings.unknown.held)): return {}
-    o, ths = _certainty(learn, *seen_of(learn, df.path), serving['temperature']), serving['thresholds']
+    o, ths = _certainty(learn, *outputs_of(learn, df.path), serving['temperature']), serving['thresholds']
     missed = o[_decides(ths)] < ths[_decides(ths)]
     def one(i): return dict(pictures=int(i.sum()), auroc={k: round(auroc(test[k], v[i]), 4) for k,v in o.items()}, unknown=round(float(missed[i].mean()), 4))
     return {k: one((df.kind == k).to_numpy()) for k in sorted(set(df.kind))}
@@ -55,7 +55,7 @@ def evaluate(
     df, labels = pictures(settings), list(learn.dls.vocab)
     of = {s: df[df.split==s] for s in ('valid','test')}
     learn.known = _fit_known(learn, settings, df)
-    seen, y = ({s: f(o) for s,o in of.items()} for f in (lambda o: seen_of(learn, o.path), lambda o: o.category.map(labels.index).to_numpy()))
+    seen, y = ({s: f(o) for s,o in of.items()} for f in (lambda o: outputs_of(learn, o.path), lambda o: o.category.map(labels.index).to_numpy()))
     t = fit_temperature(seen['valid'][0], y['valid'])
     sure = {s: _certainty(learn, *seen[s], t) for s in of}
     ths = {k: fit_threshold(v, settings.export.keep_known_percent) for k,v in sure['valid'].items()}
@@ -65,7 +65,7 @@ def evaluate(
     out |= dict(confused=pairs.head(5).to_dict('records'), unknown=_kinds(learn, settings, sure['test'], out['serving']))
     out['sources'] = by_source(seen['test'][0].argmax(1) == y['test'], of['test'].source.to_numpy())
     _charts(run, labels, seen['test'][0], y['test'], t, out['test']['confusion'])
-    write_metrics(run, **out)
+    Run(run).add_metrics(**out)
     return out
 
 
@@ -87,6 +87,6 @@ def evaluate_folder(
     fs = [p for c in labels for p in sorted((path/c).glob('*')) if p.is_file() and p.name[0] != '.']
     if not fs: raise DataError(f"{path}: has no pictures in {', '.join(labels)}; put them into one sub-folder a category")
     serving = getattr(learn, 'serving', dict(temperature=1., thresholds=dict(max_probability=0.)))
-    t, ths, (z, f) = serving['temperature'], serving['thresholds'], seen_of(learn, fs)
+    t, ths, (z, f) = serving['temperature'], serving['thresholds'], outputs_of(learn, fs)
     sure = _certainty(learn, z, f, t)[_decides(ths)]
     return scores(labels, z, np.array([labels.index(p.parent.name) for p in fs]), t, sure >= ths[_decides(ths)])

@@ -8,9 +8,10 @@ from fastai.vision.all import *
 from .dataset import pictures
 from .evaluate import evaluate
 from .settings import Settings, load_settings
+from .training.learner_file import write_learner
 from .training.model_card import run_train, write_card
-from .training.onnx_export import add_extras, agreement, check_agreement, measure, serving_meta, write_int8, write_learner, write_onnx
-from .training.runs import write_metrics
+from .training.onnx_export import add_extras, agreement, check_agreement, measure, serving_meta, write_int8, write_onnx
+from .training.runs import Run
 
 
 def export(
@@ -24,7 +25,7 @@ def export(
     meta = serving_meta(learn, settings, evaluate(learn, settings, run)['serving'])
     fp32, int8 = e.network.with_suffix('.fp32.onnx'), e.network.with_suffix('.int8.onnx')
     new = e.learner.with_suffix('.new.pkl')
-    sha = write_learner(learn, meta, new)
+    sha = write_learner(learn, new, meta)
     write_onnx(learn.model, meta, fp32, precision='fp32', learner_sha256=sha)
     train_pics = df[df.split=='train'].sample(frac=1, random_state=settings.train.seed).path
     write_int8(fp32, int8, train_pics[:e.calibration_pictures], meta, precision='int8', learner_sha256=sha)
@@ -38,7 +39,7 @@ def export(
         warnings.warn(f"int8 answers {falls:.1%} fewer test pictures rightly than fp32; set [export] precision = fp32 in {settings.file}, and export again")
     new.replace(e.learner)
     (int8 if e.precision == 'int8' else fp32).replace(e.network)
-    write_metrics(run, export=out)
+    Run(run).add_metrics(export=out)
     return out
 
 
@@ -49,9 +50,8 @@ def report(
 )->dict: # What `metrics.json` says
     "Evaluate, export, measure, and write `metrics.json` and the model card. Raises `ExportError`"
     from clothing_classifier.training.baselines import learning_curve
-    from clothing_classifier.training.runs import write_metrics
     settings, run = settings or load_settings(), Path(run or learn.path)
-    if (name := Path(settings.train.weights).name) == (its := run_train(run)['weights']): write_metrics(run, learning_curve=learning_curve(pictures(settings), settings).round(4).to_dict('records'))
+    if (name := Path(settings.train.weights).name) == (its := run_train(run)['weights']): Run(run).add_metrics(learning_curve=learning_curve(pictures(settings), settings).round(4).to_dict('records'))
     else: warnings.warn(f"no new learning curve: {run} started from {its}, and [train] weights is {name}; name the file with --weights")
     export(learn, settings, run)
     write_card(settings, run)

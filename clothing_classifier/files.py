@@ -1,6 +1,7 @@
 """Files that are there whole or not at all, their hashes, and the one test for near duplicates"""
 import hashlib
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -49,3 +50,11 @@ def phash_array(
 )->np.ndarray: # uint64 (n,)
     "Perceptual hashes of a table as numbers"
     return np.array([int(o, 16) for o in hexes], np.uint64)
+
+
+def shipped(
+    name:str # path in the repository, like `examples/photos`
+)->Path|None: # None if it is not installed
+    "A file or folder that comes with the project: from the clone, or from where the wheel put it"
+    places = Path(__file__).parents[1], Path(sys.prefix)/'share'/'clothing_classifier'
+    return next((p/name for p in places if (p/name).exists()), None)

@@ -15,7 +15,7 @@ from .training.callbacks import AverageWeights, BFloat16, GracefulStop, KeepBest
 from .training.charts import _save, plot_finder, plot_history
 from .training.cross_validation import fold_scores, k_fold
 from .training.features import threads_of
-from .training.runs import history, new_run, write_metrics
+from .training.runs import Run
 from .training.weights import pretrained
 
 
@@ -161,16 +161,16 @@ def train(
     torch.set_num_threads(threads_of(settings.train.threads))
     set_seed(settings.train.seed, reproducible=True)
     df, start = pictures(settings) if pics is None else pics, time.time()
-    run = Path(run) if run else new_run(settings)
+    run = Path(run) if run else Run.new(settings).path
     if settings.train.folds:
-        write_metrics(run, folds=fold_scores(k_fold(settings, df, train, run)))
+        Run(run).add_metrics(folds=fold_scores(k_fold(settings, df, train, run)))
         set_seed(settings.train.seed, reproducible=True)
         start = time.time()
     learn = learner(dataloaders(df, settings), settings, run)
     rates = fine_tune(learn, settings, dataloaders(df, settings, size=settings.train.final_size), run)
     _tracked(settings.train)
     _save(run/'history.png', plot_history(run))
-    write_metrics(run, rates=rates, minutes=round((time.time()-start)/60, 1), seed=settings.train.seed, best_valid_accuracy=history(run).accuracy.max(),
+    Run(run).add_metrics(rates=rates, minutes=round((time.time()-start)/60, 1), seed=settings.train.seed, best_valid_accuracy=Run(run).history.accuracy.max(),
         pictures=df.split.value_counts().to_dict(),
         versions=dict(python=platform.python_version(), torch=torch.__version__, torchvision=torchvision.__version__))
     return learn

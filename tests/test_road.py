@@ -55,7 +55,7 @@ def test_export_stops_when_the_network_differs():
 def test_ctrl_c_keeps_the_best_epoch(tmp_path):
     "The first interrupt ends the training, and there is a learner to go on with"
     from clothing_classifier.collect import import_folder
-    from clothing_classifier.training.runs import history
+    from clothing_classifier.training.runs import Run
     from clothing_classifier.train import train
     settings = small_settings(tmp_path, train_unfrozen_epochs=400)
     import_folder(draw_folder(tmp_path/'drawn', settings.categories, n=40), settings)
@@ -68,8 +68,8 @@ def test_ctrl_c_keeps_the_best_epoch(tmp_path):
     done = threading.Event()
     threading.Thread(target=interrupt, daemon=True).start()
     learn = train(settings, run)
-    assert 3 <= len(history(run)) < 400
-    assert float(learn.validate()[1]) == pytest.approx(history(run).accuracy.max(), abs=1e-6)
+    assert 3 <= len(Run(run).history) < 400
+    assert float(learn.validate()[1]) == pytest.approx(Run(run).history.accuracy.max(), abs=1e-6)
 
 
 def test_offline_imagenet_says_where_to_put_the_file(tmp_path, monkeypatch):

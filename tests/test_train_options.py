@@ -7,7 +7,7 @@ from conftest import small_settings
 from clothing_classifier.collect import import_folder
 from drawings import draw_folder
 from clothing_classifier.training.weights import TrainError
-from clothing_classifier.training.runs import history
+from clothing_classifier.training.runs import Run
 from clothing_classifier.train import train
 
 
@@ -91,4 +91,4 @@ def test_sampling_shows_rare_categories_as_often(tmp_path):
     dict(train_early_stop=1, train_plateau=1), dict(train_augment=0), dict(train_cache_features='yes', train_frozen_epochs=4, train_mixup=.2), dict(train_cache_features='yes', train_balance='sampling'), dict(train_precision='fp32', train_channels_last='no', train_resize_ahead='no')],
     ids=lambda o: ' '.join(k.removeprefix('train_') for k in o))
 def test_each_option_trains(quick, options):
-    assert history(quick(**options).path).valid_loss.notna().all()
+    assert Run(quick(**options).path).history.valid_loss.notna().all()

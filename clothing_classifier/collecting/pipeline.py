@@ -115,7 +115,7 @@ class _Road:
         if not any(self.incoming.iterdir()): self.incoming.rmdir()
 
 
-def _take_in(sources, settings):
+def take_in(sources, settings):
     "Run the road, say what the user should know, and sum up. Raises `CollectError` if there is nothing at all"
     with _alone(settings.data.path):
         road = _Road(settings)

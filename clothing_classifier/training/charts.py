@@ -9,7 +9,7 @@ from fastai.vision.all import PILImage
 from PIL import Image, ImageDraw, ImageOps
 
 from ..images import open_image
-from ..training.runs import history
+from .runs import Run
 
 
 def plot_summary(
@@ -115,7 +115,7 @@ def plot_history(
     ax=None # Matplotlib axes
 ):
     "Losses and accuracy over the epochs"
-    df, ax = history(run), ax or plt.subplots(figsize=(6, 3))[1]
+    df, ax = Run(run).history, ax or plt.subplots(figsize=(6, 3))[1]
     df[['train_loss','valid_loss']].plot(ax=ax, color=['#7a7a7a','#3b6fb6'])
     df.accuracy.plot(ax=ax, color='#f2a33a', secondary_y=True, label='accuracy')
     ax.set(xlabel='epoch, frozen and unfrozen', ylabel='loss')

@@ -7,8 +7,8 @@ from fastai.vision.all import *
 from sklearn.model_selection import StratifiedGroupKFold
 
 from ..settings import Settings
-from ..training.runs import new_run
 from ..training.weights import TrainError
+from .runs import Run
 
 
 def k_fold(
@@ -22,7 +22,7 @@ def k_fold(
     if t.folds < 2: raise TrainError("[train] folds: cross-validation needs at least 2; write 5, or 0 for none")
     df, out = df[df.split.isin(['train','valid'])].reset_index(drop=True), []
     fold = StratifiedGroupKFold(t.folds, shuffle=True, random_state=t.seed).split(df, df.category, df.group)
-    one, run = settings.changed(train_folds=0), Path(run) if run else new_run(settings)
+    one, run = settings.changed(train_folds=0), Path(run) if run else Run.new(settings).path
     for i,(_, held) in enumerate(fold):
         now = df.assign(split=np.where(df.index.isin(held), 'valid', 'train'))
         (at := run/f'fold_{i}').mkdir(exist_ok=True)

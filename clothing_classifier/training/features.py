@@ -47,7 +47,7 @@ def _cached(file, df, make, bar, desc):
     todo = df[~df.sha1.isin(rows)]
     see = make() if len(todo) else None
     for i in bar(range(0, len(todo), 32), desc=desc) if len(todo) else []:
-        rows |= zip(todo.sha1[i:i+32], see(todo.path[i:i+32]))
+        rows |= zip(todo.sha1[i:i+32], logits_and_features(todo.path[i:i+32]))
         if i%512 == 480 or i+32 >= len(todo): _write_cache(file, rows)
     return np.stack([rows[o] for o in df.sha1])
 
@@ -91,12 +91,12 @@ def logits_of(
     return _batches(learn, paths, lambda x: (learn.model(x),))[0]
 
 
-def seen_of(
+def outputs_of(
     learn:Learner, # Any learner of ours
     paths # Pictures
 )->tuple: # float32 logits (n, categories), pooled features (n, 2*channels)
     "What the network says about pictures, and what it saw"
-    return _batches(learn, paths, partial(see, learn.model))
+    return _batches(learn, paths, partial(logits_and_features, learn.model))
 
 
 _head = ['AdaptiveConcatPool2d','Flatten','BatchNorm1d','Dropout','Linear','ReLU','BatchNorm1d','Dropout','Linear']
@@ -105,7 +105,7 @@ _head = ['AdaptiveConcatPool2d','Flatten','BatchNorm1d','Dropout','Linear','ReLU
 def has_head(model)->bool: return len(model) == 2 and [type(o).__name__ for o in model[1]] == _head # As fastai's `create_head` makes it
 
 
-def see(
+def logits_and_features(
     model:nn.Sequential, # Body and fastai's head
     x:torch.Tensor # (n, 3, size, size)
 )->tuple: # Logits (n, categories), pooled features (n, 2*channels)

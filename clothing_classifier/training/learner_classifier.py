@@ -6,7 +6,7 @@ import torch
 from fastai.learner import load_learner
 
 from ..predict import Classifier, ModelError, cores
-from .features import see
+from .features import logits_and_features
 
 
 def _network(
@@ -22,7 +22,7 @@ def _network(
         torch.set_num_threads(threads)
         try:
             if known is None: return (model(torch.from_numpy(x)).numpy(),)
-            logits, features = see(model, torch.from_numpy(x))
+            logits, features = logits_and_features(model, torch.from_numpy(x))
             return logits.numpy(), known(features).numpy()
         finally: torch.set_num_threads(before)
     return net

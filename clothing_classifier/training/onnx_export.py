@@ -1,6 +1,5 @@
 """One learner, two files: a pickle for fastai, and an ONNX network that serves without torch, checked against each other"""
 import json
-import pickle
 import time
 import warnings
 from pathlib import Path
@@ -12,7 +11,6 @@ from fastai.vision.all import *
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from ..files import sha256
 from ..images import open_image
 from ..predict import Classifier, preprocess, softmax
 from ..settings import Settings
@@ -32,23 +30,6 @@ def serving_meta(
     "What the serving side needs to know"
     mean, std = imagenet_stats
     return dict(labels=list(learn.dls.vocab), preprocessing=dict(size=settings.train.network_size, resize='squish', resample='bilinear', mean=mean, std=std)) | serving
-
-
-def write_learner(
-    learn:Learner, # From `train`
-    meta:dict, # From `serving_meta`
-    path:str|Path # `.pkl`
-)->str: # The file's SHA-256
-    "Export the learner, in fp32 and without training callbacks, so that plain `load_learner` opens it"
-    path = Path(path).resolve()
-    learn.serving, at = meta, learn.path
-    learn.model.to(memory_format=torch.contiguous_format).float().cpu()
-    learn.remove_cbs([o for o in learn.cbs if type(o).__name__ in ('GracefulStop','BFloat16','ChannelsLast','MixUp','CutMix','AverageWeights')])
-    learn.path, tmp = Path(), path.with_suffix('.tmp') # No folder of this machine goes into the file
-    try: learn.export(tmp, pickle_module=pickle)
-    finally: learn.path = at
-    tmp.replace(path)
-    return sha256(path)
 
 
 def write_onnx(

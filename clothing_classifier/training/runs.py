@@ -1,36 +1,93 @@
-"""Fine-tune a pretrained network: its new head first, then all of it, at rates that a finder suggests"""
-
+"""A run: what one training was asked to do, what happened, and what came out of it"""
 import itertools
 import json
 from datetime import datetime
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pandas as pd
-from fastai.vision.all import *
 
-from ..settings import Settings, settings_text
-
-
-def new_run(settings:Settings)->Path:
-    "A folder of its own for this training, named by the time"
-    now = datetime.now().strftime('%Y-%m-%d_%H%M%S')
-    run = next(o for i in itertools.count(1) if not (o := settings.train.runs/(now if i == 1 else f'{now}_{i}')).exists()) # Two in one second
-    run.mkdir(parents=True)
-    t = settings.train.weights
-    (run/'settings.ini').write_text(settings_text(settings, '' if t in ('imagenet','none') else Path(t).name))
-    return run
+from ..files import write_atomically
+from ..settings import Settings, load_settings, settings_text
+from .learner_file import read_learner, write_learner
+from .weights import TrainError
 
 
-def write_metrics(run, **kw):
-    "Add to `metrics.json`"
-    p = Path(run)/'metrics.json'
-    was = json.loads(p.read_text()) if p.exists() else {}
-    tmp = p.with_suffix('.tmp')
-    tmp.write_text(json.dumps(was | kw, indent=1))
-    tmp.replace(p)
+class Run:
+    "A folder of `runs`: settings.ini, history.csv, metrics.json, learner.pkl and charts"
+    def __init__(self,
+        path:str|Path # an existing folder
+    ): self.path = Path(path)
 
+    def __repr__(self): return f'Run({self.path.name})'
 
-def history(run)->pd.DataFrame:
-    "Epochs of a run, from `history.csv`: epoch, train_loss, valid_loss, accuracy, time"
-    df = pd.read_csv(Path(run)/'history.csv')
-    return df[df.epoch != 'epoch'].astype(dict(train_loss=float, valid_loss=float, accuracy=float)).reset_index(drop=True)
+    @classmethod
+    def new(cls, settings:Settings)->'Run':
+        "A new folder, named by the time, with the settings in it"
+        now = datetime.now().strftime('%Y-%m-%d_%H%M%S')
+        names = itertools.chain([now], (f'{now}_{i}' for i in itertools.count(2)))
+        path = next(p for o in names if not (p := settings.train.runs/o).exists())
+        path.mkdir(parents=True)
+        weights = settings.train.weights
+        text = settings_text(settings, '' if weights in ('imagenet','none') else Path(weights).name)
+        (path/'settings.ini').write_text(text, encoding='utf-8')
+        return cls(path)
+
+    @classmethod
+    def latest(cls, settings:Settings)->'Run':
+        "The newest run with a learner. Raises `TrainError`"
+        found = sorted(settings.train.runs.glob('*/learner.pkl'))
+        if not found:
+            raise TrainError(f"{settings.train.runs}: holds no learner.pkl of a training; run the chapter 03_train, or clothing-classifier train, first")
+        return cls(found[-1].parent)
+
+    @classmethod
+    def of(cls,
+        learn # fastai learner from `learner` or `Run.load`
+    )->'Run':
+        "The run of a learner. Raises `TrainError`"
+        if not (Path(learn.path)/'settings.ini').is_file():
+            raise TrainError(f"{learn.path}: is not the folder of a training; get the learner from learner(dls) or Run.latest(settings).load()")
+        return cls(learn.path)
+
+    @property
+    def settings(self)->Settings: return load_settings(self.path/'settings.ini')
+
+    @property
+    def learner_file(self)->Path: return self.path/'learner.pkl'
+
+    @property
+    def metrics(self)->dict:
+        "The content of metrics.json, empty before there is any"
+        file = self.path/'metrics.json'
+        return json.loads(file.read_text(encoding='utf-8')) if file.exists() else {}
+
+    def add_metrics(self,
+        **values # plain numbers, texts, lists and dicts
+    ): write_atomically(self.path/'metrics.json', json.dumps(self.metrics | values, indent=1).encode())
+
+    @property
+    def history(self)->pd.DataFrame: # epoch, train_loss, valid_loss, accuracy, time
+        "The epochs, from history.csv"
+        df = pd.read_csv(self.path/'history.csv')
+        df = df[df.epoch != 'epoch']
+        return df.astype(dict(train_loss=float, valid_loss=float, accuracy=float)).reset_index(drop=True)
+
+    def save_chart(self,
+        name:str, # file name without its ending
+        ax # axes of the chart
+    ):
+        "Keep a chart as PNG, and close its figure"
+        ax.figure.tight_layout()
+        ax.figure.savefig(self.path/f'{name}.png', dpi=90)
+        plt.close(ax.figure)
+
+    def save(self, learn):
+        "Keep the learner, for evaluation, export and the other chapters"
+        write_learner(learn, self.learner_file)
+
+    def load(self):
+        "The learner of this run; its `path` is the run's folder. Raises `TrainError`"
+        learn = read_learner(self.learner_file)
+        learn.path = self.path
+        return learn

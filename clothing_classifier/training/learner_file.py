@@ -1,0 +1,38 @@
+"""A fastai learner as one file that plain `load_learner` opens"""
+import pickle
+from pathlib import Path
+
+import torch
+from fastai.learner import load_learner
+
+from ..files import sha256
+from .weights import TrainError
+
+TRAINING_ONLY = 'GracefulStop','BFloat16','ChannelsLast','MixUp','CutMix','AverageWeights'
+
+
+def write_learner(
+    learn, # fastai learner
+    path:str|Path, # `.pkl`
+    serving:dict|None=None # labels, preprocessing, temperature and thresholds, kept as `learn.serving`
+)->str: # SHA-256 of the file
+    "Export a learner in fp32, without the callbacks of training and without folders of this machine"
+    path, folder = Path(path).resolve(), learn.path
+    if serving is not None: learn.serving = serving
+    learn.model.to(memory_format=torch.contiguous_format).float().cpu()
+    learn.remove_cbs([o for o in learn.cbs if type(o).__name__ in TRAINING_ONLY])
+    tmp = path.with_suffix('.tmp')
+    learn.path = Path()
+    try: learn.export(tmp, pickle_module=pickle)
+    finally: learn.path = folder
+    tmp.replace(path)
+    return sha256(path)
+
+
+def read_learner(
+    path:str|Path # `.pkl`; opening it runs the code inside, so open only your own
+):
+    "The learner in a file. Raises `TrainError`"
+    path = Path(path)
+    if not path.is_file(): raise TrainError(f"{path}: there is no such file; run clothing-classifier train first")
+    return load_learner(path)
