@@ -57,7 +57,7 @@ def compare(
     df = df[df.split != ''].reset_index(drop=True)
     see = dict(thumbs=thumbs(df.path), features=features(df, settings))
     y, train, test = df.category.to_numpy(), (df.split=='train').to_numpy(), (df.split=='test').to_numpy()
-    return pd.DataFrame({k: measure_baseline(m, logits_and_features[x], y, train, test) for k,(x,m) in (models or baselines(settings.train.seed)).items()}).T
+    return pd.DataFrame({k: measure_baseline(m, see[x], y, train, test) for k,(x,m) in (models or baselines(settings.train.seed)).items()}).T
 
 
 def learning_curve(
