@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from ..files import write_atomically
-from .callbacks import Mirrored
+from .network import Mirrored
 from .features import has_head
 
 
