@@ -8,7 +8,6 @@ __all__ = ['pictures', 'Picture', 'OpenPicture', 'resized', 'Labels', 'augmentat
 # %% ../nbs/02_dataset.ipynb #89b49798
 import io
 import os
-import warnings
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit

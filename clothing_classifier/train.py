@@ -7,7 +7,6 @@ __all__ = ['learner', 'fine_tune', 'larger_pictures', 'train']
 
 # %% ../nbs/03_train.ipynb #e6f799c9
 import platform
-import sys
 import time
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from fastai.vision.all import *
 
 from .dataset import dataloaders, pictures
 from .settings import Settings, load_settings
-from .training.callbacks import callbacks
+from .training.callbacks import callbacks, shows_bars
 from .training.charts import plot_history
 from .training.cross_validation import fold_scores, k_fold
 from .training.features import thread_count
@@ -27,7 +26,7 @@ from .training.network import Mirrored
 from .training.rates import accepted_rate, descent, edge
 from .training.runs import Run
 from .training.trackers import finish_tracking, trackers
-from .training.weights import TrainError, pretrained
+from .training.weights import pretrained
 
 # %% ../nbs/03_train.ipynb #aa86a60f
 def _loss(dls, settings):
@@ -53,6 +52,7 @@ def learner(
     learn.model[0].load_state_dict(body.state_dict())
     if t.mirror: learn.model = Mirrored(*learn.model)
     learn.add_cbs([*callbacks(settings, dls.device), *trackers(learn, settings)])
+    if not shows_bars(): learn.remove_cb(ProgressCallback)
     learn.freeze()
     return learn
 

@@ -1,10 +1,12 @@
 """Callbacks of a training"""
 import signal
+import sys
 import threading
 
 import matplotlib.pyplot as plt
 import torch
 from fastai.vision.all import (
+    IN_NOTEBOOK,
     CancelFitException,
     Callback,
     ChannelsLast,
@@ -24,6 +26,11 @@ from .charts import plot_finder
 from ..settings import Settings
 from .network import pooled
 from .weights import TrainError
+
+
+def shows_bars()->bool:
+    "Can progress bars be drawn here? In a log each step of a bar would be a line"
+    return IN_NOTEBOOK or sys.stdout.isatty()
 
 
 def is_frozen(learn)->bool: return learn.opt.frozen_idx > 0

@@ -1,5 +1,6 @@
 """Pretrained weights: from torchvision, from a file, or from the body of an exported learner"""
 import urllib.error
+import warnings
 from pathlib import Path
 
 import torch
@@ -48,12 +49,21 @@ def body_state(
     return state
 
 
+def open_learner(
+    path:str|Path # `.pkl`; opening it runs the code inside, so open only your own
+):
+    "fastai's `load_learner` without its warning, which the documentation of this project gives"
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', UserWarning)
+        return load_learner(path)
+
+
 def _read(path, arch):
     "State dict of a file, under torchvision's names"
     if not path.is_file():
         raise TrainError(f"{path}: there is no such file; set [train] weights in settings.ini to imagenet, none, export.pkl, "
             "or the path of a .safetensors file")
-    try: return body_state(load_learner(path).model[0], arch) if path.suffix == '.pkl' else load_file(path)
+    try: return body_state(open_learner(path).model[0], arch) if path.suffix == '.pkl' else load_file(path)
     except Exception as e:
         raise TrainError(f"{path}: is neither a .safetensors file nor an exported learner ({e}); name one that is") from None
 
