@@ -209,7 +209,7 @@ def _mixer(settings):
 
 
 def callbacks(
-    settings:Settings, # its `[train]` names them
+    settings:Settings, # settings with the options in `[train]`
     device:torch.device # where the training runs
 )->list:
     "The callbacks of a training. Raises `TrainError`"

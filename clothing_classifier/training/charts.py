@@ -24,7 +24,7 @@ def _axes(ax, figsize): return ax or plt.subplots(figsize=figsize)[1]
 
 
 def plot_summary(
-    summary:pd.DataFrame # from `collect`
+    summary:pd.DataFrame # table from `collect`
 ):
     "What became of the pictures of each category"
     table = summary.drop(index='all').drop(columns=['found','fetched'])
@@ -34,7 +34,7 @@ def plot_summary(
 
 
 def plot_sources(
-    df:pd.DataFrame, # from `pictures`
+    df:pd.DataFrame, # table from `pictures`
     top:int=8 # sources with a colour of their own; the others share one
 ):
     "Pictures per category and source"
@@ -44,7 +44,7 @@ def plot_sources(
 
 
 def plot_counts(
-    df:pd.DataFrame # from `pictures`
+    df:pd.DataFrame # table from `pictures`
 ):
     "Pictures per category and split"
     table = pd.crosstab(df.category, df.split)
@@ -53,7 +53,7 @@ def plot_counts(
 
 
 def plot_sizes(
-    df:pd.DataFrame, # from `pictures`
+    df:pd.DataFrame, # table from `pictures`
     size:int=160 # side of the network's input in pixels, shown as dotted lines
 )->np.ndarray: # two axes
     "Widths and heights, and their ratio"
@@ -81,8 +81,8 @@ def plot_labels(
 
 
 def plot_audit(
-    df:pd.DataFrame, # from `pictures`
-    issues:pd.DataFrame # from `audit`
+    df:pd.DataFrame, # table from `pictures`
+    issues:pd.DataFrame # table from `audit`
 ):
     "Share of each category's pictures with an issue"
     table = issues.groupby(df.category).mean().mul(100)
@@ -95,7 +95,7 @@ def plot_audit(
 
 
 def contact_sheet(
-    df:pd.DataFrame, # from `pictures`, or some rows of it
+    df:pd.DataFrame, # table from `pictures`, or some rows of it
     n:int=24, # pictures, at most; a random choice, the same every time
     cols:int=8, # pictures in a row
     side:int=96 # side of one picture in pixels
@@ -169,7 +169,7 @@ def plot_confusion(
 
 
 def show_confused(
-    table:pd.DataFrame, # from `confused`
+    table:pd.DataFrame, # table from `confused`
     pairs:int=3, # rows of the table
     n:int=6 # pictures in a row
 ):
@@ -183,7 +183,7 @@ def show_confused(
 
 
 def plot_learning_curve(
-    table:pd.DataFrame, # from `learning_curve`
+    table:pd.DataFrame, # table from `learning_curve`
     ax=None # matplotlib axes
 ):
     "Accuracy against pictures per category, with the spread of the draws"

@@ -65,8 +65,8 @@ def _in_split(df, other, split, bits):
 
 
 def apart(
-    df:pd.DataFrame, # from `pictures`
-    *others:pd.DataFrame, # from `pictures` of other settings, whose test splits stay unseen
+    df:pd.DataFrame, # table from `pictures`
+    *others:pd.DataFrame, # tables from `pictures` of other settings, whose test splits stay unseen
     bits:int=2 # largest Hamming distance of near duplicates
 )->pd.DataFrame: # the same pictures with new splits; '' for those that are left out
     "Splits that give away nothing of other test splits. Raises `DataError`"
