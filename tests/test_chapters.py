@@ -12,8 +12,8 @@ from tiny import settings_text
 
 CATEGORIES = 'hat', 'dress', 'shorts'
 CHAPTERS = '01_collect', '02_dataset', '03_train', '04_evaluate', '05_clean', '06_export'
-SMALL = dict(train_arch='resnet18', train_weights='none', train_size=64, train_batch_size=8, train_frozen_epochs=1, train_unfrozen_epochs=1,
-    train_finder_steps=10, train_threads=1, export_calibration_pictures=8)
+SMALL = dict(train_arch='resnet18', train_weights='none', train_size=64, train_batch_size=8, train_frozen_epochs=1,
+    train_unfrozen_epochs=1, train_finder_steps=10, train_threads=1, export_calibration_pictures=8)
 
 pytestmark = pytest.mark.slow
 
@@ -28,6 +28,7 @@ def project(tmp_path_factory):
     return folder
 
 
+def counted(project): return {c: len(list((project/'data'/'images'/c).glob('*.jpg'))) for c in CATEGORIES}
 def sha256(path): return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -43,13 +44,14 @@ def test_all_chapters_in_order(project, monkeypatch):
     monkeypatch.setenv('PYTHONPATH', os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')]))
     shipped = {o: sha256(ROOT/o) for o in ('export.pkl', 'export.onnx')}
     before = {o.name for o in (project/'nbs').iterdir()}
-    pictures = {c: len(list((project/'data'/'images'/c).iterdir())) for c in CATEGORIES}
+    counts = counted(project)
     for chapter in CHAPTERS: run(project/'nbs'/f'{chapter}.ipynb', project/'nbs')
     assert {o.name for o in (project/'nbs').iterdir()} == before, 'a chapter left files among the notebooks'
     assert {o: sha256(ROOT/o) for o in shipped} == shipped
-    assert {c: len(list((project/'data'/'images'/c).glob('*.jpg'))) for c in CATEGORIES} == pictures, 'a chapter moved pictures'
+    assert counted(project) == counts, 'a chapter moved pictures'
     assert (project/'export.onnx').is_file() and (project/'export.pkl').is_file()
-    out = subprocess.run([COMMAND, 'predict', str(next((project/'data'/'images'/'hat').iterdir()))], cwd=project, capture_output=True, text=True)
+    hat = next((project/'data'/'images'/'hat').iterdir())
+    out = subprocess.run([COMMAND, 'predict', str(hat)], cwd=project, capture_output=True, text=True)
     assert out.stdout.split()[0] in (*CATEGORIES, 'unknown'), out.stderr
 
 

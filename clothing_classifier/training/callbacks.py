@@ -7,8 +7,8 @@ import matplotlib.pyplot as plt
 import torch
 from fastai.vision.all import (
     IN_NOTEBOOK,
-    CancelFitException,
     Callback,
+    CancelFitException,
     ChannelsLast,
     CSVLogger,
     CutMix,
@@ -22,8 +22,8 @@ from fastai.vision.all import (
 )
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from .charts import plot_finder
 from ..settings import Settings
+from .charts import plot_finder
 from .network import pooled
 from .weights import TrainError
 

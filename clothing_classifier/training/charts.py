@@ -58,14 +58,16 @@ def plot_sizes(
 )->np.ndarray: # two axes
     "Widths and heights, and their ratio"
     _, (scatter, ratios) = plt.subplots(1, 2, figsize=(9, 3.2))
-    for category,rows in df.groupby('category'): scatter.scatter(rows.width, rows.height, s=6, alpha=.6, label=category)
+    for category,rows in df.groupby('category'):
+        scatter.scatter(rows.width, rows.height, s=6, alpha=.6, label=category)
     scatter.set(xlabel='width, pixels', ylabel='height, pixels')
     scatter.axvline(size, ls=':', c='grey')
     scatter.axhline(size, ls=':', c='grey')
     scatter.legend(fontsize='x-small')
     ratios.hist(df.width/df.height, bins=np.geomspace(.25, 4, 41))
     ticks = {.25: '1/4', .5: '1/2', 1: '1', 2: '2', 4: '4'}
-    ratios.set(xscale='log', xlabel='width / height', ylabel='pictures', xticks=list(ticks), xticklabels=list(ticks.values()))
+    ratios.set(xscale='log', xlabel='width / height', ylabel='pictures')
+    ratios.set_xticks(list(ticks), list(ticks.values()))
     return np.array([scatter, ratios])
 
 
@@ -142,11 +144,13 @@ def plot_reliability(
     axs=None # matplotlib axes, one a table
 ):
     "Accuracy against confidence, one diagram a table"
-    if axs is None: axs = plt.subplots(1, len(tables), figsize=(3.4*len(tables), 3.2), sharey=True, squeeze=False)[1][0]
+    if axs is None:
+        axs = plt.subplots(1, len(tables), figsize=(3.4*len(tables), 3.2), sharey=True, squeeze=False)[1][0]
     for ax,(name, table) in zip(axs, tables.items(), strict=True):
         ax.plot([0, 1], [0, 1], color=GREY, lw=1)
         shade = .25+.75*table.pictures/table.pictures.max()
-        for row,alpha in zip(table.itertuples(), shade, strict=True): ax.bar(row.confidence, row.accuracy, .08, color=BLUE, alpha=alpha)
+        for row,alpha in zip(table.itertuples(), shade, strict=True):
+            ax.bar(row.confidence, row.accuracy, .08, color=BLUE, alpha=alpha)
         ax.set(title=name, xlabel='confidence', xlim=(0, 1), ylim=(0, 1))
     axs[0].set_ylabel('accuracy')
     return axs

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from ..files import write_atomically
-from .network import Mirrored
 from .features import has_head
+from .network import Mirrored
 
 
 def bytes_with_metadata(
