@@ -93,11 +93,11 @@ def resized(
     return dict(zip(df.path, copies))
 
 # %% ../nbs/02_dataset.ipynb #b729da78
-class Labels:
+class Labels(Transform):
     "Path to category: as the table has it, else the name of the folder"
     def __init__(self, df): self.table = dict(zip(df.path, df.category))
-    def __call__(self, path): return self.table.get(path) or parent_label(path)
-    def __getstate__(self): return dict(table={}) # an exported learner holds no paths of this machine
+    def encodes(self, path): return self.table.get(path) or parent_label(path)
+    def __getstate__(self): return self.__dict__ | dict(table={}) # an exported learner holds no paths of this machine
 
 def augmentations(
     settings:Settings # its `[train] augment` is the strength
