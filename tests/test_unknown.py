@@ -47,7 +47,7 @@ def test_what_the_files_hold(made, files):
 def test_all_say_the_same(files):
     "The same score to rounding from pickle and fp32; the same verdict, and the verdict is the score's"
     xs = [preprocess(o, **files['pkl'].prep) for o in pictures()]
-    (z, a), (zz, b) = (files[k]._see(xs) for k in ('pkl', 'fp32'))
+    (z, a), (zz, b) = (files[k].logits_and_score(xs) for k in ('pkl', 'fp32'))
     assert np.abs(z-zz).max() < 1e-3 and np.abs(a-b).max() < 1e-3
     for k, score in dict(pkl=a, fp32=b).items():
         assert [files[k].answer(x).known for x in xs] == list(score >= files[k].thresholds['score'])
