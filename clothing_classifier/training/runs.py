@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from ..files import write_atomically
-from ..settings import Settings, load_settings, settings_text
+from ..settings import Settings, find_settings, load_settings, settings_text
 from .learner_file import read_learner, write_learner
 from .weights import TrainError
 
@@ -52,6 +52,13 @@ class Run:
 
     @property
     def settings(self)->Settings: return load_settings(self.path/'settings.ini')
+
+    @property
+    def project(self)->Settings:
+        "The settings of the project today, with the architecture and the sizes of this training"
+        now, then = load_settings(find_settings(self.path.resolve().parent)), self.settings.train
+        return now.changed(train_arch=then.arch, train_size=then.size, train_final_epochs=then.final_epochs,
+            train_final_size=then.final_size)
 
     @property
     def learner_file(self)->Path: return self.path/'learner.pkl'

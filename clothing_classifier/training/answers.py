@@ -1,0 +1,112 @@
+"""What a learner answers for many pictures at once, and how sure it is of them"""
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ..predict import softmax
+from ..settings import Settings
+from .features import logits_of, outputs_of
+from .metrics import fit_temperature, fit_threshold, scores
+from .network import has_head
+from .splits import DataError
+from .unknown import KnownScore, auroc, fit_known_score, other_pictures
+
+
+@dataclass(frozen=True)
+class Answers:
+    "The answers of a learner, a row a picture"
+    labels:list # categories in the order of the columns
+    logits:np.ndarray # (n, categories)
+    score:np.ndarray|None=None # (n,), likeness to the categories; None if the learner has learned no such score
+
+    def probabilities(self, temperature:float=1.)->np.ndarray: return softmax(self.logits, temperature)
+
+    @property
+    def numbers(self)->np.ndarray: return self.logits.argmax(1) # answered categories as numbers
+
+    def certainty(self,
+        temperature:float # result of `fit_temperature`
+    )->dict: # `max_probability` and, where the learner has one, `score`: arrays (n,)
+        "What may decide whether a picture is known"
+        found = dict(max_probability=self.probabilities(temperature).max(1))
+        return found if self.score is None else found | dict(score=self.score)
+
+    def known(self,
+        serving:dict # temperature and thresholds
+    )->np.ndarray: # bool (n,)
+        "Which pictures are not answered with *unknown*"
+        deciding = 'score' if 'score' in serving['thresholds'] else 'max_probability'
+        return self.certainty(serving['temperature'])[deciding] >= serving['thresholds'][deciding]
+
+    def scores(self,
+        y:np.ndarray, # (n,), right categories as numbers
+        serving:dict # temperature and thresholds
+    )->dict: # plain numbers and lists
+        "Accuracy, calibration, and share known; see `metrics.scores`"
+        return scores(self.labels, self.logits, y, serving['temperature'], self.known(serving))
+
+
+def numbers_of(
+    learn, # fastai learner
+    df:pd.DataFrame # result of `pictures`
+)->np.ndarray: # (n,)
+    "The right categories as numbers"
+    return df.category.map(list(learn.dls.vocab).index).to_numpy()
+
+
+def answers_of(
+    learn, # fastai learner from `learner`, `Run.load` or `load_learner`
+    paths # pictures
+)->Answers:
+    "What a learner answers for some pictures"
+    labels, score = list(learn.dls.vocab), getattr(learn, 'known', None)
+    if not has_head(learn.model): return Answers(labels, logits_of(learn, paths))
+    logits, features = outputs_of(learn, paths)
+    return Answers(labels, logits, None if score is None else score(torch.tensor(features)).numpy())
+
+
+def calibrate(
+    answers:Answers, # for validation pictures
+    y:np.ndarray, # (n,), right categories as numbers
+    keep_percent:float=97 # percent of these pictures that stay known
+)->dict: # temperature and thresholds
+    "How sure the answers may sound, and below which certainty they become *unknown*"
+    temperature = fit_temperature(answers.logits, y)
+    certainty = answers.certainty(temperature)
+    thresholds = {name: fit_threshold(values, keep_percent) for name,values in certainty.items()}
+    return dict(temperature=temperature, thresholds=thresholds)
+
+
+def learn_known_score(
+    learn, # fastai learner
+    df:pd.DataFrame, # result of `pictures`
+    settings:Settings # the project
+)->KnownScore|None: # None without pictures of something else
+    "A score that tells the training pictures from those in `[unknown] pictures`. Raises `DataError`"
+    folders, other = settings.unknown, other_pictures(settings.unknown.pictures)
+    if other.empty or not has_head(learn.model): return None
+    if folders.held.is_relative_to(folders.pictures):
+        raise DataError(f"[unknown] held: {folders.held} lies inside {folders.pictures}, so the report would ask for "
+            "what was learned; put the two beside each other")
+    train = df[df.split == 'train']
+    f, of_other = outputs_of(learn, train.path)[1], outputs_of(learn, other.path)[1]
+    return fit_known_score(f, numbers_of(learn, train), of_other, seed=settings.train.seed)
+
+
+def unknown_kinds(
+    learn, # fastai learner
+    answers:Answers, # for test pictures
+    serving:dict, # temperature and thresholds
+    settings:Settings # the project
+)->dict: # kind -> pictures, auroc, unknown (share)
+    "How well each kind of picture in `[unknown] held` is told from the categories"
+    temperature, found = serving['temperature'], {}
+    of_categories = answers.certainty(temperature)
+    for kind,rows in other_pictures(settings.unknown.held).groupby('kind'):
+        others = answers_of(learn, rows.path)
+        of_others = others.certainty(temperature)
+        areas = {name: round(auroc(values, of_others[name]), 4) for name,values in of_categories.items()}
+        found[kind] = dict(pictures=len(rows), auroc=areas, unknown=round(float((~others.known(serving)).mean()), 4))
+    return found
