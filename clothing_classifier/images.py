@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['formats', 'ImageError', 'read_bytes', 'open_image', 'thumbnail', 'give_memory_back']
 
-# %% ../nbs/00_images.ipynb #60acb807
+# %% ../nbs/00_images.ipynb #4ba1668c
 import ctypes, io, threading, warnings
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,11 +15,11 @@ from PIL import Image, ImageOps
 
 from .texts import VisitorError
 
-# %% ../nbs/00_images.ipynb #71b24840
+# %% ../nbs/00_images.ipynb #dac2c9e0
 class ImageError(VisitorError):
     "A picture that cannot be used; its text is a sentence for the person who sent it"
 
-# %% ../nbs/00_images.ipynb #0aaaf7b1
+# %% ../nbs/00_images.ipynb #228ec39c
 formats = ['JPEG','PNG','WEBP','GIF','BMP','TIFF','AVIF']
 try:
     import pillow_heif
@@ -37,7 +37,7 @@ def _open(data):
     except Image.DecompressionBombError: raise ImageError('image_claims_too_large') from None
     except Exception: raise ImageError('image_unreadable') from None
 
-# %% ../nbs/00_images.ipynb #0a0334f3
+# %% ../nbs/00_images.ipynb #c191978c
 def _is_progressive(im): return 'progressive' in im.info or 'progression' in im.info
 
 
@@ -45,7 +45,7 @@ def _shrink_on_load(im, side):
     "Let the decoder shrink a JPEG as far as both sides stay at least `side` pixels"
     if im.format in ('JPEG','MPO') and not _is_progressive(im): im.draft(None, (side, side))
 
-# %% ../nbs/00_images.ipynb #47d7e31e
+# %% ../nbs/00_images.ipynb #2a49ec17
 def _share_of_budget(im):
     "Smaller where the decoder needs more memory"
     progressive_print = im.mode == 'CMYK' and 'progression' in im.info
@@ -56,7 +56,7 @@ def _check_budget(im, max_megapixels):
     megapixels, most = im.width*im.height/1e6, max_megapixels*_share_of_budget(im)
     if megapixels > most: raise ImageError('image_too_many_megapixels', mp=f'{megapixels:,.0f}', most=f'{most:g}')
 
-# %% ../nbs/00_images.ipynb #994a7212
+# %% ../nbs/00_images.ipynb #8f900507
 def _white(im):
     "The value of white in a mode of more than 8 bits; 0 for other modes"
     if im.mode[0] not in 'IF': return 0
@@ -71,7 +71,7 @@ def _to_8_bits(im, white):
     pixels = np.nan_to_num(np.asarray(im, np.float32))
     return Image.fromarray((pixels/white*255).clip(0, 255).astype(np.uint8))
 
-# %% ../nbs/00_images.ipynb #85e84d38
+# %% ../nbs/00_images.ipynb #0c00d1d4
 def _flat(im, white):
     "A strip as RGB, transparent pixels white"
     if white: im = _to_8_bits(im, white)
@@ -92,14 +92,14 @@ def _to_rgb(im, times=1):
         rgb.paste(_flat(strip, white).reduce(times), (0, top//times))
     return rgb
 
-# %% ../nbs/00_images.ipynb #59e7ef34
+# %% ../nbs/00_images.ipynb #6edab0a6
 def _upright(im):
     "The picture turned in place as its EXIF orientation says; EXIF that cannot be read is ignored"
     try: ImageOps.exif_transpose(im, in_place=True)
     except Exception: pass
     return im
 
-# %% ../nbs/00_images.ipynb #f9c87ac6
+# %% ../nbs/00_images.ipynb #29dbc187
 _one_large = threading.Lock()
 
 
@@ -110,7 +110,7 @@ def _decoded(im, side):
         im.load()
         return _to_rgb(_upright(im), max(min(im.size)//side, 1) if large else 1)
 
-# %% ../nbs/00_images.ipynb #e4fcf1b0
+# %% ../nbs/00_images.ipynb #32aec872
 def read_bytes(
     file:bytes|memoryview|str|Path # content of a file, or its path
 )->bytes:
@@ -144,7 +144,7 @@ def _opened(im):
     ready = im.mode == 'RGB' and not {'transparency','exif','xmp','XML:com.adobe.xmp'} & set(im.info)
     return im if ready else _to_rgb(_upright(im.copy()))
 
-# %% ../nbs/00_images.ipynb #94b90456
+# %% ../nbs/00_images.ipynb #85625b6e
 def thumbnail(
     im:Image.Image, # RGB picture
     side:int=320 # pixels of the longest side
@@ -156,7 +156,7 @@ def thumbnail(
     small.save(file, 'JPEG', quality=85)
     return file.getvalue()
 
-# %% ../nbs/00_images.ipynb #1a4c5cf5
+# %% ../nbs/00_images.ipynb #d4c802a2
 def give_memory_back():
     "Large blocks go back to the system when they are freed, where the C library is glibc; elsewhere nothing happens"
     threshold, block = -3, 8<<20 # M_MMAP_THRESHOLD; Pillow's blocks have 16 MB
