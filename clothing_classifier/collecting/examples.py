@@ -1,5 +1,6 @@
 """A small project of example photos, for chapters that are opened before there are pictures of one's own"""
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from ..files import shipped
@@ -31,28 +32,35 @@ calibration_pictures = 32
 def _write_settings(file, categories):
     "The settings file of the example project"
     file.parent.mkdir(parents=True, exist_ok=True)
-    lines = '\n'.join(f'{c} = {c}' for c in categories)
+    lines = '\n'.join(f'{c} = {c}, {c} product photo' for c in categories)
     text = EXAMPLE.format(categories=lines, weights=shipped('export.pkl') or 'imagenet')
     file.write_text(text, encoding='utf-8')
+
+
+def _photos(settings):
+    "The example photos as a source; all of them are CC0"
+    photos = folder(shipped('examples/photos'), settings)
+    return iter([replace(found, licence='CC0') for found in photos])
 
 
 def example_settings(
     root:str|Path # folder of the example project, made if it is missing
 )->Settings:
     "A project of its own with the example photos, six categories of twenty"
-    file, photos = Path(root)/'settings.ini', shipped('examples/photos')
-    if not file.exists(): _write_settings(file, sorted(p.name for p in photos.iterdir() if p.is_dir()))
+    file = Path(root)/'settings.ini'
+    categories = sorted(p.name for p in shipped('examples/photos').iterdir() if p.is_dir())
+    if not file.exists(): _write_settings(file, categories)
     settings = load_settings(file)
-    if not has_pictures(settings): take_in([folder(photos, settings)], settings)
+    if not has_pictures(settings): take_in([_photos(settings)], settings)
     return settings
 
 
 def example_photos(
     settings:Settings # settings of the example project, or your own
 )->Iterator[Found]:
-    "The example photos as a source, empty for a project of your own, into which they must not get"
-    is_example = settings.data.path == settings.file.parent
-    return folder(shipped('examples/photos'), settings) if is_example else iter(())
+    "The example photos as a source; empty for a project of your own, where they do not belong"
+    is_example = settings.file.read_text(encoding='utf-8-sig').startswith(EXAMPLE.splitlines()[0])
+    return _photos(settings) if is_example else iter(())
 
 
 def has_pictures(settings:Settings)->bool:
