@@ -41,13 +41,13 @@ def _write_cache(file, rows):
     write_atomically(file, b.getvalue())
 
 
-def _cached(file, df, make, bar, desc):
+def cached_rows(file, df, make, bar, desc):
     "A row for each picture, from `file` or from the function that `make` makes; stop and continue as you like"
     rows = _read_cache(file)
     todo = df[~df.sha1.isin(rows)]
     see = make() if len(todo) else None
     for i in bar(range(0, len(todo), 32), desc=desc) if len(todo) else []:
-        rows |= zip(todo.sha1[i:i+32], logits_and_features(todo.path[i:i+32]))
+        rows |= zip(todo.sha1[i:i+32], see(todo.path[i:i+32]))
         if i%512 == 480 or i+32 >= len(todo): _write_cache(file, rows)
     return np.stack([rows[o] for o in df.sha1])
 
@@ -72,7 +72,7 @@ def features(
 )->np.ndarray: # float32 (n, 2*channels): means, then maxima
     "What the frozen body sees in each picture, from the cache where it has been there before"
     torch.set_num_threads(threads_of(settings.train.threads))
-    return _cached(_cache_file(settings), df, partial(_extractor, settings), bar, 'features')
+    return cached_rows(_cache_file(settings), df, partial(_extractor, settings), bar, 'features')
 
 
 def _batches(learn, paths, f):
@@ -116,3 +116,6 @@ def logits_and_features(
 
 
 def threads_of(n:int)->int: return n or (len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count())
+
+
+thread_count = threads_of
