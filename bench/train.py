@@ -2,7 +2,7 @@
 
     python bench/train.py settings.ini --weights data/twenty/body.safetensors
 
-Both start from the same weights, logits_and_features the same split and are given the same epochs with every layer training, after those of the head that are each side's default; both are timed from the pictures on disk to the end of the first epoch
+Both start from the same weights, see the same split and are given the same epochs with every layer training, after those of the head that are each side's default; both are timed from the pictures on disk to the end of the first epoch
 that reaches the accuracy, learning-rate finder, validation and resizing ahead included. Plain is what the course teaches: `vision_learner(...).fine_tune` with
 its defaults (one epoch of the head, fp32, batches of 64, `aug_transforms()`, pictures normalized as ImageNet's), at the same picture size. `images/s` is of every layer's training, over 960 pictures,
 without validation.

@@ -38,13 +38,13 @@ def small_settings(folder, categories=('jeans', 'socks'), **changes):
 
 
 @pytest.fixture(scope='session')
-def road(tmp_path_factory):
-    "The whole road walked once on drawings: settings, learner, and what `export` said"
+def trained(tmp_path_factory):
+    "Collected, trained and exported once, on drawings: settings, learner, and what `export` said"
     from clothing_classifier.collect import import_folder
     from drawings import draw_folder
     from clothing_classifier.export import export
     from clothing_classifier.train import train
-    d = tmp_path_factory.mktemp('road')
+    d = tmp_path_factory.mktemp('trained')
     settings = small_settings(d, train_unfrozen_epochs=5)
     import_folder(draw_folder(d/'drawn', settings.categories, n=160), settings)
     learn = train(settings)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from fastai.vision.all import *
 
 from ..collecting.check import Checked, check
 from ..collecting.download import Unfetched

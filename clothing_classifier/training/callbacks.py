@@ -1,19 +1,45 @@
-"""Fine-tune a pretrained network: its new head first, then all of it, at rates that a finder suggests"""
+"""Callbacks of a training"""
 import signal
 import threading
-from dataclasses import asdict
 
+import matplotlib.pyplot as plt
 import torch
-from fastai.vision.all import *
+from fastai.vision.all import (
+    CancelFitException,
+    Callback,
+    ChannelsLast,
+    CSVLogger,
+    CutMix,
+    DataLoaders,
+    EarlyStoppingCallback,
+    MixedPrecision,
+    MixUp,
+    ReduceLROnPlateau,
+    TrackerCallback,
+    nn,
+)
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from ..training.weights import TrainError
+from .charts import plot_finder
+from ..settings import Settings
+from .network import pooled
+from .weights import TrainError
 
 
-def bf16_helps(device:torch.device)->bool:
+def is_frozen(learn)->bool: return learn.opt.frozen_idx > 0
+
+
+def in_finder(learn)->bool: return hasattr(learn, 'lr_finder')
+
+
+def bf16_helps(
+    device:torch.device # CPU or GPU
+)->bool:
     "Does the device compute in bfloat16?"
     if device.type == 'cuda': return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == 'cpu' and torch.ops.mkldnn._is_mkldnn_bf16_supported() and any(getattr(torch.cpu, f'_is_{o}_supported', bool)() for o in ('amx_tile','avx512_bf16'))
+    if device.type != 'cpu' or not torch.ops.mkldnn._is_mkldnn_bf16_supported(): return False
+    has = [getattr(torch.cpu, f'_is_{o}_supported', bool)() for o in ('amx_tile','avx512_bf16')]
+    return any(has)
 
 
 class BFloat16(Callback):
@@ -22,99 +48,174 @@ class BFloat16(Callback):
     def before_batch(self):
         self.cast = torch.autocast(self.dls.device.type, dtype=torch.bfloat16)
         self.cast.__enter__()
+
     def after_pred(self):
         self.cast.__exit__(None, None, None)
         self.learn.pred = self.pred.float()
 
 
 class GracefulStop(Callback):
-    "The first interrupt ends training after the batch; a second one ends it at once"
+    "End training after the batch at the first Ctrl-C, at once at the second"
     order, stopped = 90, False
-    def _note(self, *args):
+    def _interrupt(self, *args):
         self.stopped = True
-        signal.signal(signal.SIGINT, self.was)
+        signal.signal(signal.SIGINT, self.handler)
 
     def before_fit(self):
-        self.run = not hasattr(self, 'lr_finder')
-        if self.run and threading.current_thread() is threading.main_thread(): self.was = signal.signal(signal.SIGINT, self._note)
+        self.stopped = False
+        self.run = not in_finder(self) and threading.current_thread() is threading.main_thread()
+        if self.run: self.handler = signal.signal(signal.SIGINT, self._interrupt)
 
     def after_batch(self):
         if self.stopped and self.training: raise CancelFitException()
 
+    def after_fit(self): signal.signal(signal.SIGINT, self.handler)
+
+
+class History(CSVLogger):
+    "fastai's log of epochs in history.csv, without those of the learning-rate finder"
+    def __init__(self): super().__init__(append=True)
+    def before_fit(self):
+        self.run = not in_finder(self)
+        if self.run: super().before_fit()
+
+
+class FinderCurve(Callback):
+    "Keep the curve of the learning-rate finder as a chart of the run"
+    order = 70
     def after_fit(self):
-        if threading.current_thread() is threading.main_thread(): signal.signal(signal.SIGINT, self.was)
+        if not in_finder(self): return
+        ax = plot_finder(self.learn)
+        ax.figure.tight_layout()
+        ax.figure.savefig(self.path/f"finder_{'frozen' if is_frozen(self.learn) else 'unfrozen'}.png", dpi=90)
+        plt.close(ax.figure)
 
 
-class KeepBest(SaveModelCallback):
-    "fastai's `SaveModelCallback`; if no epoch was finished, there is nothing to go back to"
+class KeepBest(TrackerCallback):
+    "Keep the epoch with the best validation accuracy over all stages, and end each stage with it"
+    order, file = TrackerCallback.order+1, 'best'
+    def __init__(self): super().__init__(monitor='accuracy', reset_on_fit=False)
+
+    def forget(self):
+        "Let the next epoch be the best so far, as after a change of the pictures' size"
+        self.best = None
+
+    def after_epoch(self):
+        super().after_epoch()
+        if self.new_best: self.learn.save(self.file, with_opt=False)
+
     def after_fit(self):
-        if self.every_epoch or self.at_end or (self.learn.path/self.learn.model_dir/f'{self.fname}.pth').exists(): super().after_fit()
+        saved = self.learn.path/self.learn.model_dir/f'{self.file}.pth'
+        if saved.exists(): self.learn.load(self.file, with_opt=False)
 
 
-def warm_average(decay:float): return lambda mean, now, n: get_ema_multi_avg_fn(min(decay, (1+float(n))/(10+float(n))))(mean, now, n) # After n steps
+def warm_average(
+    decay:float # share of the old average after many steps, 0 to 1
+):
+    "Update of a moving average that looks back less far in its first steps"
+    def update(mean, now, n):
+        share = min(decay, (1+float(n))/(10+float(n)))
+        return get_ema_multi_avg_fn(share)(mean, now, n)
+    return update
 
 
 class AverageWeights(Callback):
     "Judge and keep the exponential moving average of the weights"
     order = KeepBest.order+1
-    def __init__(self, decay:float): self.decay, self.lent = decay, None # Share of the old average after a step
+    def __init__(self,
+        decay:float # share of the old average after a step
+    ): self.decay, self.current = decay, None
 
     def before_fit(self):
-        self.run = not hasattr(self, 'lr_finder')
+        self.run = not in_finder(self) and not has_cached_body(self.model)
         if self.run: self.mean = AveragedModel(self.model, multi_avg_fn=warm_average(self.decay), use_buffers=True)
 
     def after_batch(self):
         if self.training: self.mean.update_parameters(self.model)
 
     def before_validate(self):
-        self.lent = {k: v.clone() for k,v in self.model.state_dict().items()}
+        self.current = {k: v.clone() for k,v in self.model.state_dict().items()}
         self.model.load_state_dict(self.mean.module.state_dict())
 
     def after_epoch(self):
-        if self.lent and self.epoch+1 < self.n_epoch: self.model.load_state_dict(self.lent)
-        self.lent = None
+        if self.current and self.epoch+1 < self.n_epoch: self.model.load_state_dict(self.current)
+        self.current = None
 
 
-class Mirrored(nn.Sequential):
-    "A network that, once trained, looks at the mirror image as well"
-    def forward(self, x):
-        if self.training: return super().forward(x)
-        return super().forward(torch.cat([x, x.flip(-1)])).unflatten(0, (2, -1)).mean(0)
+class UnfrozenMixUp(MixUp):
+    "Mixup in the epochs that train every layer"
+    def before_fit(self): self.run = not is_frozen(self.learn)
 
 
-def _mixers(t):
+class UnfrozenCutMix(CutMix):
+    "Cutmix in the epochs that train every layer"
+    def before_fit(self): self.run = not is_frozen(self.learn)
+
+
+def has_cached_body(model)->bool: return 'forward' in vars(model)
+
+
+class CachedBody(Callback):
+    "While the body is frozen, run it once over the pictures as they are and train the head on its pooled features"
+    order = 1 # after `ChannelsLast`
+    def __init__(self): self.features, self.pictures = None, None
+
+    def before_fit(self):
+        self.restore() # a fit that was interrupted may not have done so
+        if not is_frozen(self.learn): return
+        if self.features is None: self.features = self._computed()
+        head = nn.Sequential(*self.model[1][2:])
+        self.pictures, self.learn.dls = self.dls, self.features
+        self.model.forward = lambda x: head(x)
+
+    def after_fit(self): self.restore()
+
+    def restore(self):
+        "Back to pictures and the whole network"
+        if self.pictures is None: return
+        del self.model.forward
+        self.learn.dls, self.pictures = self.pictures, None
+
+    def _computed(self):
+        "Pooled features and categories as batches for the head"
+        dls = self.dls
+        train = dls.test_dl(dls.train_ds.items, with_labels=True, num_workers=0)
+        sets = [self._dataset(train), self._dataset(dls.valid)]
+        return DataLoaders.from_dsets(*sets, bs=dls.bs, num_workers=0, device=dls.device)
+
+    def _dataset(self, dl):
+        half = any(isinstance(o, BFloat16) for o in self.learn.cbs)
+        with torch.no_grad(), torch.autocast(dl.device.type, dtype=torch.bfloat16, enabled=half):
+            self.model.to(dl.device).eval()
+            batches = [(pooled(self.model, x).float(), y) for x,y in dl]
+        features, categories = map(torch.cat, zip(*batches, strict=True))
+        return list(zip(features, categories, strict=True))
+
+
+def _mixer(settings):
     "The callback that blends training pictures, if any"
-    if t.mixup and t.cutmix: raise TrainError("[train] mixup and cutmix: a picture is blended in one way only; set one of the two to 0")
-    return [MixUp(t.mixup)] if t.mixup else [CutMix(t.cutmix)] if t.cutmix else []
+    t = settings.train
+    if t.mixup and t.cutmix:
+        raise TrainError("[train] mixup and cutmix: a picture is blended in one way only; set one of the two to 0")
+    if t.mixup: return UnfrozenMixUp(t.mixup)
+    return UnfrozenCutMix(t.cutmix) if t.cutmix else None
 
 
-def _tensorboard(folder):
-    "fastai's callback, without the options of PyTorch's optimizers that are no numbers"
-    from fastai.callback.tensorboard import TensorBoardCallback
-    class Numbers(TensorBoardCallback):
-        def after_batch(self):
-            self.writer.add_scalar('train_loss', self.smooth_loss, self.train_iter)
-            for i,h in enumerate(self.opt.hypers):
-                for k in ('lr','mom','wd'): self.writer.add_scalar(f'{k}_{i}', h.get(k) or 0, self.train_iter)
-    return Numbers(folder, trace_model=False, log_preds=False)
-
-
-def _trackers(learn, t):
-    "Callbacks that report a stage to a tracker, which stays on this machine"
-    if t.track == 'no': return []
-    try:
-        if t.track == 'tensorboard': return [_tensorboard(learn.path/'tensorboard'/f"stage_{len(list(learn.path.glob('tensorboard/*')))+1}")]
-        import wandb
-        from fastai.callback.wandb import WandbCallback
-    except ImportError as e: raise TrainError(f"[train] track = {t.track}: {e}; pip install {t.track}, or set it to no") from None
-    learn.gather_args = dict # fastai's own description of a learner stumbles over plain numbers; the settings say as much
-    if wandb.run is None or wandb.run.name != learn.path.name:
-        wandb.init(project='clothing_classifier', name=learn.path.name, dir=learn.path, mode='offline', reinit='finish_previous', config={k: str(v) for k,v in asdict(t).items()})
-    return [WandbCallback(log_preds=False)]
-
-
-def _tracked(t):
-    "Close what a tracker holds open"
-    if t.track != 'wandb': return
-    import wandb
-    wandb.finish()
+def callbacks(
+    settings:Settings, # its `[train]` names them
+    device:torch.device # where the training runs
+)->list:
+    "The callbacks of a training. Raises `TrainError`"
+    t = settings.train
+    half = t.precision == 'bf16' or (t.precision == 'auto' and bf16_helps(device))
+    cached = t.cache_features and t.balance != 'sampling'
+    wanted = [
+        GracefulStop(), History(), FinderCurve(), KeepBest(),
+        BFloat16() if half else None,
+        ChannelsLast() if t.channels_last != 'no' else None,
+        CachedBody() if cached else None,
+        AverageWeights(t.average) if t.average else None,
+        _mixer(settings),
+        EarlyStoppingCallback('accuracy', patience=t.early_stop) if t.early_stop else None,
+        ReduceLROnPlateau('accuracy', patience=t.plateau) if t.plateau else None]
+    return [o for o in wanted if o]

@@ -1,177 +1,195 @@
-"""What is in the folder: how many, from where, how large, how good, how alike; one chart a function"""
+"""Charts of pictures, trainings and answers, one a function; each returns its axes"""
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from fastai.vision.all import *
-from fastai.vision.all import PILImage
 from PIL import Image, ImageDraw, ImageOps
 
 from ..images import open_image
 from .runs import Run
 
+BLUE, ORANGE, GREY = '#3b6fb6', '#f2a33a', '#7a7a7a'
 
-def plot_summary(
-    df:pd.DataFrame # From `collect`, `import_folder` or `Store.summary`
-)->plt.Axes:
-    "What became of the pictures of each category"
-    t = df.drop(index='all').drop(columns=['found','fetched'])
-    t = t.loc[:, t.any()]
-    ax = t.plot.barh(stacked=True, figsize=(7, .4*len(t)+1), xlabel='pictures', ylabel='', color=['#3b6fb6', *plt.cm.Set2.colors, *plt.cm.Set3.colors][:t.shape[1]])
+
+def _bars(table, xlabel, **kw):
+    "Stacked horizontal bars, one a row of the table"
+    ax = table.plot.barh(stacked=True, figsize=(7, .4*len(table)+1), **kw)
+    ax.set(xlabel=xlabel, ylabel='')
     ax.legend(title='', fontsize='small')
     return ax
+
+
+def _axes(ax, figsize): return ax or plt.subplots(figsize=figsize)[1]
+
+
+def plot_summary(
+    summary:pd.DataFrame # from `collect`
+):
+    "What became of the pictures of each category"
+    table = summary.drop(index='all').drop(columns=['found','fetched'])
+    table = table.loc[:, table.any()]
+    colors = [BLUE, *plt.cm.Set2.colors, *plt.cm.Set3.colors]
+    return _bars(table, 'pictures', color=colors[:table.shape[1]])
+
+
+def plot_sources(
+    df:pd.DataFrame, # from `pictures`
+    top:int=8 # sources with a colour of their own; the others share one
+):
+    "Pictures per category and source"
+    often = df.source.value_counts().index[:top]
+    source = df.source.where(df.source.isin(often), 'others')
+    return _bars(pd.crosstab(df.category, source), 'pictures')
 
 
 def plot_counts(
-    df:pd.DataFrame, # From `pictures`
-    top:int=8 # Sources that get a colour; the others share one
-)->plt.Axes:
-    "Pictures per category and source"
-    often = df.source.value_counts().index[:top]
-    t = df.assign(source=df.source.where(df.source.isin(often), 'others')).groupby(['category','source']).size().unstack(fill_value=0)
-    ax = t.plot.barh(stacked=True, figsize=(7, .4*len(t)+1), xlabel='pictures', ylabel='')
-    ax.legend(title='', fontsize='small')
-    return ax
+    df:pd.DataFrame # from `pictures`
+):
+    "Pictures per category and split"
+    table = pd.crosstab(df.category, df.split)
+    splits = [s for s in ('train','valid','test') if s in table]
+    return _bars(table[splits], 'pictures', color=[BLUE, ORANGE, GREY][:len(splits)])
 
 
 def plot_sizes(
-    df:pd.DataFrame, # From `pictures`
-    size:int=224 # Side of the network's input, for the dotted line
-)->np.ndarray: # Two axes
-    "Widths and heights, and how long the shapes are"
-    _, axs = plt.subplots(1, 2, figsize=(9, 3.2))
-    for c,g in df.groupby('category'): axs[0].scatter(g.width, g.height, s=6, alpha=.6, label=c)
-    axs[0].set(xlabel='width, pixels', ylabel='height, pixels')
-    axs[0].axvline(size, ls=':', c='grey')
-    axs[0].axhline(size, ls=':', c='grey')
-    axs[0].legend(fontsize='x-small')
-    axs[1].hist(df.width/df.height, bins=np.geomspace(.25, 4, 41))
-    axs[1].set(xscale='log', xlabel='width / height', ylabel='pictures', xticks=[.25,.5,1,2,4], xticklabels=['1/4','1/2','1','2','4'])
-    return axs
+    df:pd.DataFrame, # from `pictures`
+    size:int=160 # side of the network's input in pixels, shown as dotted lines
+)->np.ndarray: # two axes
+    "Widths and heights, and their ratio"
+    _, (scatter, ratios) = plt.subplots(1, 2, figsize=(9, 3.2))
+    for category,rows in df.groupby('category'): scatter.scatter(rows.width, rows.height, s=6, alpha=.6, label=category)
+    scatter.set(xlabel='width, pixels', ylabel='height, pixels')
+    scatter.axvline(size, ls=':', c='grey')
+    scatter.axhline(size, ls=':', c='grey')
+    scatter.legend(fontsize='x-small')
+    ratios.hist(df.width/df.height, bins=np.geomspace(.25, 4, 41))
+    ticks = {.25: '1/4', .5: '1/2', 1: '1', 2: '2', 4: '4'}
+    ratios.set(xscale='log', xlabel='width / height', ylabel='pictures', xticks=list(ticks), xticklabels=list(ticks.values()))
+    return np.array([scatter, ratios])
 
 
 def plot_labels(
-    file:str|Path # A CSV with the column `label`, and perhaps `kids` (True or False)
-)->plt.Axes:
+    file:str|Path # CSV with the column `label`, and perhaps `kids` (True or False)
+):
     "Share of each label, children's and adults' clothes apart"
     df = pd.read_csv(file, dtype=str, keep_default_na=False)
-    who = df.kids.str.lower().map({'true': 'kids', 'false': 'adults'}).fillna('not said') if 'kids' in df else pd.Series('not said', df.index)
-    t = pd.crosstab(df.label, who, normalize='all').mul(100)
-    t = t.loc[t.sum(axis=1).sort_values().index]
-    ax = t.plot.barh(stacked=True, figsize=(7, .28*len(t)+1), xlabel=f'% of {len(df)} pictures', ylabel='')
-    ax.legend(title='')
-    return ax
+    wearer = df.kids if 'kids' in df else pd.Series('', df.index)
+    wearer = wearer.str.lower().map({'true': 'kids', 'false': 'adults'}).fillna('not said')
+    table = pd.crosstab(df.label, wearer, normalize='all').mul(100)
+    return _bars(table.loc[table.sum(axis=1).sort_values().index], f'% of {len(df)} pictures')
 
 
 def plot_audit(
-    df:pd.DataFrame, # From `pictures`
-    issues:pd.DataFrame # From `audit`
-)->plt.Axes:
+    df:pd.DataFrame, # from `pictures`
+    issues:pd.DataFrame # from `audit`
+):
     "Share of each category's pictures with an issue"
-    t = issues.groupby(df.category).mean().mul(100)
-    _, ax = plt.subplots(figsize=(1.1*len(t.columns)+1, .4*len(t)+1))
-    ax.imshow(t, cmap='Oranges', aspect='auto', vmin=0)
-    for i,j in np.ndindex(t.shape): ax.text(j, i, f'{t.iat[i,j]:.0f} %', ha='center', va='center')
-    ax.set(xticks=range(len(t.columns)), xticklabels=[o.replace('_', '\n') for o in t.columns], yticks=range(len(t)), yticklabels=t.index)
+    table = issues.groupby(df.category).mean().mul(100)
+    ax = _axes(None, (1.1*len(table.columns)+1, .4*len(table)+1))
+    ax.imshow(table, cmap='Oranges', aspect='auto', vmin=0)
+    for i,j in np.ndindex(table.shape): ax.text(j, i, f'{table.iat[i,j]:.0f} %', ha='center', va='center')
+    names = [o.replace('_', '\n') for o in table.columns]
+    ax.set(xticks=range(len(names)), xticklabels=names, yticks=range(len(table)), yticklabels=table.index)
     return ax
 
 
 def contact_sheet(
-    df:pd.DataFrame, # From `pictures`, or some rows of it
-    n:int=24, # Pictures, at most; drawn at random, the same ones every time
-    cols:int=8, # In a row
-    side:int=96 # Of one, pixels
-)->Image.Image: # Mode RGB
+    df:pd.DataFrame, # from `pictures`, or some rows of it
+    n:int=24, # pictures, at most; a random choice, the same every time
+    cols:int=8, # pictures in a row
+    side:int=96 # side of one picture in pixels
+)->Image.Image: # mode RGB
     "Small pictures in rows, each with its category"
-    df = df.sample(min(n, len(df)), random_state=0).sort_values('category') if len(df) > n else df
-    rows = -(-len(df)//cols)
-    o = Image.new('RGB', (cols*side, rows*(side+14)), 'white')
-    for i,(p,c) in enumerate(zip(df.path, df.category)):
-        x, y = i%cols*side, i//cols*(side+14)
-        o.paste(ImageOps.pad(open_image(p, side=side), (side-4, side-4), color='white'), (x+2, y+2))
-        ImageDraw.Draw(o).text((x+3, y+side-1), c, fill='black')
-    return o
+    if len(df) > n: df = df.sample(n, random_state=0).sort_values('category')
+    rows, height = -(-len(df)//cols), side+14
+    sheet = Image.new('RGB', (cols*side, rows*height), 'white')
+    draw = ImageDraw.Draw(sheet)
+    for i,(path, category) in enumerate(zip(df.path, df.category, strict=True)):
+        x, y = i%cols*side, i//cols*height
+        small = ImageOps.pad(open_image(path, side=side), (side-4, side-4), color='white')
+        sheet.paste(small, (x+2, y+2))
+        draw.text((x+3, y+side-1), category, fill='black')
+    return sheet
 
 
-def plot_finder(learn, rate, ax=None):
-    "Loss against rate, as the finder saw it, and the rate taken"
-    ax = ax or plt.subplots(figsize=(6, 3))[1]
-    ax.plot(learn.recorder.lrs, [float(o) for o in learn.recorder.losses[:len(learn.recorder.lrs)]])
-    ax.axvline(rate, color='#f2a33a', label=f'{rate:.1e}')
+def plot_finder(
+    learn, # learner whose finder has just run
+    ax=None # matplotlib axes
+):
+    "Loss against learning rate, as the finder saw it"
+    ax, rates = _axes(ax, (6, 3)), learn.recorder.lrs
+    ax.plot(rates, [float(o) for o in learn.recorder.losses[:len(rates)]], color=BLUE)
     ax.set(xscale='log', xlabel='learning rate', ylabel='loss')
-    ax.legend()
     return ax
 
 
-def _save(path, ax):
-    ax.figure.tight_layout()
-    ax.figure.savefig(path, dpi=90)
-    plt.close(ax.figure)
-
-
 def plot_history(
-    run:str|Path, # A folder of `runs`
-    ax=None # Matplotlib axes
+    run:str|Path|Run, # a run, or its folder
+    ax=None # matplotlib axes
 ):
     "Losses and accuracy over the epochs"
-    df, ax = Run(run).history, ax or plt.subplots(figsize=(6, 3))[1]
-    df[['train_loss','valid_loss']].plot(ax=ax, color=['#7a7a7a','#3b6fb6'])
-    df.accuracy.plot(ax=ax, color='#f2a33a', secondary_y=True, label='accuracy')
+    run = run if isinstance(run, Run) else Run(run)
+    df, ax = run.history, _axes(ax, (6, 3))
+    df[['train_loss','valid_loss']].plot(ax=ax, color=[GREY, BLUE])
+    df.accuracy.plot(ax=ax, color=ORANGE, secondary_y=True, label='accuracy')
     ax.set(xlabel='epoch, frozen and unfrozen', ylabel='loss')
     return ax
 
 
 def plot_reliability(
-    tables:dict, # Name -> from `reliability`
-    axs=None # Matplotlib axes, as many
+    tables:dict, # name -> table from `reliability`
+    axs=None # matplotlib axes, one a table
 ):
-    "One diagram a table, side by side"
-    axs = plt.subplots(1, len(tables), figsize=(3.4*len(tables), 3.2), sharey=True, squeeze=False)[1][0] if axs is None else axs
-    for ax,(name,o) in zip(axs, tables.items()):
-        ax.plot([0, 1], [0, 1], color='#7a7a7a', lw=1)
-        for r in o.itertuples(): ax.bar(r.confidence, r.accuracy, .08, color='#3b6fb6', alpha=.25+.75*r.pictures/o.pictures.max())
-        ax.set(title=name, xlabel='confidence', ylabel='accuracy' if ax is axs[0] else '', xlim=(0, 1), ylim=(0, 1))
+    "Accuracy against confidence, one diagram a table"
+    if axs is None: axs = plt.subplots(1, len(tables), figsize=(3.4*len(tables), 3.2), sharey=True, squeeze=False)[1][0]
+    for ax,(name, table) in zip(axs, tables.items(), strict=True):
+        ax.plot([0, 1], [0, 1], color=GREY, lw=1)
+        shade = .25+.75*table.pictures/table.pictures.max()
+        for row,alpha in zip(table.itertuples(), shade, strict=True): ax.bar(row.confidence, row.accuracy, .08, color=BLUE, alpha=alpha)
+        ax.set(title=name, xlabel='confidence', xlim=(0, 1), ylim=(0, 1))
+    axs[0].set_ylabel('accuracy')
     return axs
 
 
 def plot_confusion(
-    labels:list, # Categories
-    cm, # (n, n): row = right, column = answered
-    ax=None # Matplotlib axes
+    labels:list, # categories
+    counts, # (n, n): row = right, column = answered
+    ax=None # matplotlib axes
 ):
     "The confusion matrix, counts in the cells, shaded by row"
-    cm = np.asarray(cm)
-    ax = ax or plt.subplots(figsize=(5.2, 4.6))[1]
-    ax.imshow(cm/np.maximum(cm.sum(1, keepdims=True), 1), cmap='Blues', vmin=0, vmax=1)
-    for (i,j),n in np.ndenumerate(cm): ax.text(j, i, n or '', ha='center', va='center', color='white' if n > cm[i].sum()/2 else 'black')
-    ax.set(xticks=range(len(labels)), yticks=range(len(labels)), yticklabels=labels, xlabel='answered', ylabel='right')
+    counts, ax = np.asarray(counts), _axes(ax, (5.2, 4.6))
+    totals = np.maximum(counts.sum(1, keepdims=True), 1)
+    ax.imshow(counts/totals, cmap='Blues', vmin=0, vmax=1)
+    for (i, j),n in np.ndenumerate(counts):
+        ax.text(j, i, n or '', ha='center', va='center', color='white' if n > totals[i, 0]/2 else 'black')
+    ax.set(yticks=range(len(labels)), yticklabels=labels, xlabel='answered', ylabel='right')
     ax.set_xticks(range(len(labels)), labels, rotation=45, ha='right')
     return ax
 
 
 def show_confused(
-    table:pd.DataFrame, # From `confused`
-    pairs:int=3, # Rows of the table
-    n:int=6 # Pictures a row
+    table:pd.DataFrame, # from `confused`
+    pairs:int=3, # rows of the table
+    n:int=6 # pictures in a row
 ):
     "The pictures of the most confused pairs, a row a pair"
     axs = plt.subplots(pairs, n, figsize=(1.6*n, 1.8*pairs), squeeze=False)[1]
     for ax in axs.flat: ax.axis('off')
-    for row,r in zip(axs, table.itertuples()):
-        row[0].set_title(f'{r.category}, answered {r.answer}', loc='left', fontsize=9)
-        for ax,p in zip(row, r.paths): ax.imshow(PILImage.create(p).to_thumb(200))
+    for row,pair in zip(axs, table.itertuples(), strict=False):
+        row[0].set_title(f'{pair.category}, answered {pair.answer}', loc='left', fontsize=9)
+        for ax,path in zip(row, pair.paths, strict=False): ax.imshow(open_image(path, side=200))
     return axs
 
 
 def plot_learning_curve(
-    table:pd.DataFrame, # From `learning_curve`
-    ax=None # Matplotlib axes
+    table:pd.DataFrame, # from `learning_curve`
+    ax=None # matplotlib axes
 ):
     "Accuracy against pictures per category, with the spread of the draws"
-    ax = ax or plt.subplots(figsize=(6, 3))[1]
-    ax.plot(table.pictures, table['mean'], 'o-', color='#3b6fb6')
-    ax.fill_between(table.pictures, table.low, table.high, color='#3b6fb6', alpha=.2)
+    ax = _axes(ax, (6, 3))
+    ax.plot(table.pictures, table['mean'], 'o-', color=BLUE)
+    ax.fill_between(table.pictures, table.low, table.high, color=BLUE, alpha=.2)
     ax.set(xscale='log', xlabel='training pictures a category', ylabel='validation accuracy')
     ax.set_xticks(table.pictures, table.pictures)
     return ax

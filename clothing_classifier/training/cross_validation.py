@@ -1,42 +1,50 @@
-"""Fine-tune a pretrained network: its new head first, then all of it, at rates that a finder suggests"""
+"""Cross-validation: every picture judged by a network that was not trained on it"""
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from fastai.vision.all import *
 from sklearn.model_selection import StratifiedGroupKFold
 
 from ..settings import Settings
-from ..training.weights import TrainError
 from .runs import Run
+from .weights import TrainError
+
+
+def _answers(learn, paths):
+    "The category that a learner gives each picture"
+    logits = learn.get_preds(dl=learn.dls.test_dl(list(paths), num_workers=0))[0]
+    return [learn.dls.vocab[int(i)] for i in logits.argmax(1)]
 
 
 def k_fold(
-    settings:Settings, # As for `train`; `[train] folds` says how many
-    df:pd.DataFrame, # From `pictures`
-    train, # Function of settings, a folder and pictures that returns a learner
-    run:str|Path|None=None # Gets a folder a training; None: a new one in `runs`
-)->pd.DataFrame: # `path`, `category` and `answer` of every picture of the training and validation splits, and the `fold` it was held out in
-    "Train so many times, each on the other folds. Raises `DataError` and `TrainError`"
+    settings:Settings, # `[train] folds` is the number of trainings, at least 2
+    df:pd.DataFrame, # from `pictures`
+    train, # function of settings, pictures and a run's folder that returns a learner
+    run:str|Path|None=None # folder that gets a folder a training; None: a new run
+)->pd.DataFrame: # path, category, answer and fold of every picture of the training and validation splits
+    "Train once a fold, each time on the other folds. Raises `DataError` and `TrainError`"
     t = settings.train
     if t.folds < 2: raise TrainError("[train] folds: cross-validation needs at least 2; write 5, or 0 for none")
-    df, out = df[df.split.isin(['train','valid'])].reset_index(drop=True), []
-    fold = StratifiedGroupKFold(t.folds, shuffle=True, random_state=t.seed).split(df, df.category, df.group)
-    one, run = settings.changed(train_folds=0), Path(run) if run else Run.new(settings).path
-    for i,(_, held) in enumerate(fold):
-        now = df.assign(split=np.where(df.index.isin(held), 'valid', 'train'))
-        (at := run/f'fold_{i}').mkdir(exist_ok=True)
-        learn = train(one, at, now)
+    run = Path(run) if run else Run.new(settings).path
+    df = df[df.split.isin(['train','valid'])].reset_index(drop=True)
+    splitter = StratifiedGroupKFold(t.folds, shuffle=True, random_state=t.seed)
+    answers = []
+    for i,(_, held) in enumerate(splitter.split(df, df.category, df.group)):
+        split = np.where(df.index.isin(held), 'valid', 'train')
+        folder = run/f'fold_{i}'
+        folder.mkdir(exist_ok=True)
+        learn = train(settings.changed(train_folds=0), df.assign(split=split), folder)
         if learn.graceful_stop.stopped: raise KeyboardInterrupt
-        z = learn.get_preds(dl=learn.dls.test_dl(list(df.path[held]), num_workers=0))[0]
-        out.append(df.loc[held, ['path','category']].assign(answer=[learn.dls.vocab[int(o)] for o in z.argmax(1)], fold=i))
-    return pd.concat(out, ignore_index=True)
+        rows = df.loc[held, ['path','category']]
+        answers.append(rows.assign(answer=_answers(learn, rows.path), fold=i))
+    return pd.concat(answers, ignore_index=True)
 
 
 def fold_scores(
-    answers:pd.DataFrame # From `k_fold`
-)->dict: # Plain numbers
-    "Accuracy over all pictures, and its mean and standard deviation over the folds"
-    ok = answers.category == answers.answer
-    each = ok.groupby(answers.fold).mean()
-    return dict(pictures=len(ok), accuracy=round(float(ok.mean()), 4), each=[round(float(o), 4) for o in each], std=round(float(each.std()), 4))
+    answers:pd.DataFrame # from `k_fold`
+)->dict: # plain numbers
+    "Accuracy over all pictures, that of each fold, and their standard deviation"
+    right = answers.category == answers.answer
+    each = right.groupby(answers.fold).mean()
+    return dict(pictures=len(right), accuracy=round(float(right.mean()), 4), each=[round(float(o), 4) for o in each],
+        std=round(float(each.std()), 4))

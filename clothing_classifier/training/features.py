@@ -1,6 +1,4 @@
-"""Find the wrong labels, and let a person fix them in minutes"""
-
-import hashlib
+"""Pooled features and logits of many pictures"""
 import io
 import os
 from functools import partial
@@ -9,113 +7,115 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from fastai.vision.all import *
+from fastai.vision.all import AdaptiveConcatPool2d, create_body, default_device, imagenet_stats
 from torch import nn
 from tqdm.auto import tqdm
 
-from ..files import write_atomically
+from ..files import sha256, write_atomically
 from ..images import open_image
 from ..predict import preprocess
 from ..settings import Settings
-from ..training.callbacks import Mirrored, bf16_helps
-from ..training.weights import pretrained
+from .callbacks import bf16_helps
+from .network import has_head, logits_and_features, pooled  # noqa: F401
+from .weights import pretrained
+
+BATCH, SAVE_EVERY = 32, 16 # pictures in a batch, batches between two writes of the cache
+
+
+def thread_count(
+    threads:int # as in the settings, 0 for one a core
+)->int:
+    "Threads of a training process"
+    if threads: return threads
+    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
 
 
 def _cache_file(settings):
     "Where the features of this body at this size are kept"
-    t, w = settings.train, settings.train.weights
-    p = settings.file.parent/Path(w).expanduser()
-    name = w if w in ('imagenet','none') else hashlib.sha1(p.read_bytes() if p.is_file() else b'').hexdigest()[:12]
+    t, name = settings.train, settings.train.weights
+    if name not in ('imagenet','none'):
+        file = settings.file.parent/Path(name).expanduser()
+        name = sha256(file)[:12] if file.is_file() else 'missing'
     return settings.data.path/'features'/f'{t.arch}-{name}-{t.size}.npz'
 
 
 def _read_cache(file):
-    "SHA-1 -> its row"
+    "SHA-1 of a picture -> its row"
     if not file.exists(): return {}
-    with np.load(file) as z: return dict(zip(z['sha1'].tolist(), z['x']))
+    with np.load(file) as stored: return dict(zip(stored['sha1'].tolist(), stored['x'], strict=True))
 
 
 def _write_cache(file, rows):
-    b = io.BytesIO()
-    np.savez(b, sha1=np.array(list(rows)), x=np.stack(list(rows.values())))
-    write_atomically(file, b.getvalue())
+    buffer = io.BytesIO()
+    np.savez(buffer, sha1=np.array(list(rows)), x=np.stack(list(rows.values())))
+    write_atomically(file, buffer.getvalue())
 
 
-def cached_rows(file, df, make, bar, desc):
-    "A row for each picture, from `file` or from the function that `make` makes; stop and continue as you like"
+def cached_rows(
+    file:Path, # `.npz` file of rows that are known already
+    df:pd.DataFrame, # pictures with `path` and `sha1`
+    make, # function without arguments that returns a function from paths to rows
+    bar, # progress bar around the batches
+    desc:str # what the bar says
+)->np.ndarray: # (n, ...), in the order of `df`
+    "A row for each picture, from the cache or computed now; can be stopped and continued"
     rows = _read_cache(file)
     todo = df[~df.sha1.isin(rows)]
-    see = make() if len(todo) else None
-    for i in bar(range(0, len(todo), 32), desc=desc) if len(todo) else []:
-        rows |= zip(todo.sha1[i:i+32], see(todo.path[i:i+32]))
-        if i%512 == 480 or i+32 >= len(todo): _write_cache(file, rows)
+    starts = range(0, len(todo), BATCH)
+    compute = make() if len(todo) else None
+    for i,start in enumerate(bar(starts, desc=desc) if len(todo) else [], 1):
+        batch = todo.iloc[start:start+BATCH]
+        rows.update(zip(batch.sha1, compute(batch.path), strict=True))
+        if i%SAVE_EVERY == 0 or i == len(starts): _write_cache(file, rows)
     return np.stack([rows[o] for o in df.sha1])
 
 
 def _extractor(settings):
-    "A function from paths to float32 rows"
-    t, dev = settings.train, default_device()
+    "Function from paths to pooled features of the pretrained body"
+    t, device = settings.train, default_device()
     torch.manual_seed(t.seed)
     body = create_body(pretrained(t.arch, t.weights, settings.file.parent), pretrained=False)
-    net = nn.Sequential(body, AdaptiveConcatPool2d(1), nn.Flatten()).eval().to(dev)
+    network = nn.Sequential(body, nn.Sequential(AdaptiveConcatPool2d(1), nn.Flatten())).eval().to(device)
+
     @torch.inference_mode()
     def rows(paths):
-        x = torch.tensor(np.stack([preprocess(open_image(p), t.size, *imagenet_stats) for p in paths])).to(dev)
-        with torch.autocast(dev.type, dtype=torch.bfloat16, enabled=bf16_helps(dev)): return net(x).float().cpu().numpy()
+        images = [preprocess(open_image(p), t.size, *imagenet_stats) for p in paths]
+        x = torch.tensor(np.stack(images)).to(device)
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16_helps(device)):
+            return pooled(network, x).float().cpu().numpy()
     return rows
 
 
 def features(
-    df:pd.DataFrame, # From `pictures`
-    settings:Settings, # Whose `[train]` arch, weights and size
-    bar=tqdm # Wraps the batches and shows how far they are
-)->np.ndarray: # float32 (n, 2*channels): means, then maxima
-    "What the frozen body sees in each picture, from the cache where it has been there before"
-    torch.set_num_threads(threads_of(settings.train.threads))
+    df:pd.DataFrame, # from `pictures`
+    settings:Settings, # its `[train]` names architecture, weights and size
+    bar=tqdm # progress bar around the batches
+)->np.ndarray: # float32 (n, 2*channels)
+    "Pooled features of the pretrained body, from a cache beside the pictures where they are known"
+    torch.set_num_threads(thread_count(settings.train.threads))
     return cached_rows(_cache_file(settings), df, partial(_extractor, settings), bar, 'features')
 
 
-def _batches(learn, paths, f):
-    "`f` of batches of pictures, prepared as in validation, put together"
+def _over_batches(learn, paths, f):
+    "Outputs of `f` over pictures that are prepared as in validation"
     dl = learn.dls.test_dl(list(paths), num_workers=0)
     with learn.no_bar(), learn.no_logging(), torch.inference_mode():
         learn.model.to(learn.dls.device).eval().float()
-        return [torch.cat(o).cpu().numpy() for o in zip(*(f(b[0]) for b in dl))]
+        batches = [f(batch[0]) for batch in dl]
+    return [torch.cat(o).cpu().numpy() for o in zip(*batches, strict=True)]
 
 
 def logits_of(
-    learn:Learner, # Any learner of ours
-    paths # Pictures
+    learn, # fastai learner
+    paths # paths of pictures
 )->np.ndarray: # float32 (n, categories), before softmax
-    "What the network says about pictures"
-    return _batches(learn, paths, lambda x: (learn.model(x),))[0]
+    "Logits of pictures"
+    return _over_batches(learn, paths, lambda x: (learn.model(x),))[0]
 
 
 def outputs_of(
-    learn:Learner, # Any learner of ours
-    paths # Pictures
+    learn, # fastai learner with fastai's head
+    paths # paths of pictures
 )->tuple: # float32 logits (n, categories), pooled features (n, 2*channels)
-    "What the network says about pictures, and what it saw"
-    return _batches(learn, paths, partial(logits_and_features, learn.model))
-
-
-_head = ['AdaptiveConcatPool2d','Flatten','BatchNorm1d','Dropout','Linear','ReLU','BatchNorm1d','Dropout','Linear']
-
-
-def has_head(model)->bool: return len(model) == 2 and [type(o).__name__ for o in model[1]] == _head # As fastai's `create_head` makes it
-
-
-def logits_and_features(
-    model:nn.Sequential, # Body and fastai's head
-    x:torch.Tensor # (n, 3, size, size)
-)->tuple: # Logits (n, categories), pooled features (n, 2*channels)
-    "What the network answers, and what it saw"
-    f = model[1][:2](model[0](torch.cat([x, x.flip(-1)]) if isinstance(model, Mirrored) else x))
-    z = model[1][2:](f)
-    return (z.unflatten(0, (2, -1)).mean(0) if len(f) > len(x) else z), f[:len(x)]
-
-
-def threads_of(n:int)->int: return n or (len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count())
-
-
-thread_count = threads_of
+    "Logits and pooled features of pictures"
+    return tuple(_over_batches(learn, paths, partial(logits_and_features, learn.model)))

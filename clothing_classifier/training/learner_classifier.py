@@ -11,30 +11,32 @@ from .features import logits_and_features
 
 def _network(
     learn, # fastai learner that our export wrote
-    threads:int # of one run
+    threads:int # threads of one run
 ):
     "Function from a batch to logits and, where the learner has one, the score of *known*"
     model, known = learn.model.eval().float(), getattr(learn, 'known', None)
 
+    def outputs(x):
+        if known is None: return (model(x).numpy(),)
+        logits, features = logits_and_features(model, x)
+        return logits.numpy(), known(features).numpy()
+
     @torch.inference_mode()
-    def net(x):
+    def run(x):
         before = torch.get_num_threads()
         torch.set_num_threads(threads)
-        try:
-            if known is None: return (model(torch.from_numpy(x)).numpy(),)
-            logits, features = logits_and_features(model, torch.from_numpy(x))
-            return logits.numpy(), known(features).numpy()
+        try: return outputs(torch.from_numpy(x))
         finally: torch.set_num_threads(before)
-    return net
+    return run
 
 
 class LearnerClassifier(Classifier):
     "`Classifier` on `export.pkl`; opening a pickle runs the code inside, so open only your own"
     @classmethod
     def load(cls,
-        path:str|Path, # `.pkl` that our export wrote
-        threads:int=1, # of the network, 0 for one a core
-        max_megapixels:float=25 # larger pictures are refused
+        path:str|Path, # `.pkl` file that our export wrote
+        threads:int=1, # threads of the network, 0 for one a core
+        max_megapixels:float=25 # size above which a picture is refused
     )->'LearnerClassifier':
         "Open a learner. Raises `ModelError`"
         path, threads = Path(path), threads or cores()

@@ -8,7 +8,7 @@ from fastai.learner import load_learner
 from ..files import sha256
 from .weights import TrainError
 
-TRAINING_ONLY = 'GracefulStop','BFloat16','ChannelsLast','MixUp','CutMix','AverageWeights'
+KEPT = 'TrainEvalCallback','Recorder','CastToTensor','ProgressCallback' # fastai's own, in every learner
 
 
 def write_learner(
@@ -20,11 +20,14 @@ def write_learner(
     path, folder = Path(path).resolve(), learn.path
     if serving is not None: learn.serving = serving
     learn.model.to(memory_format=torch.contiguous_format).float().cpu()
-    learn.remove_cbs([o for o in learn.cbs if type(o).__name__ in TRAINING_ONLY])
+    training_only = [o for o in learn.cbs if type(o).__name__ not in KEPT]
     tmp = path.with_suffix('.tmp')
+    learn.remove_cbs(training_only)
     learn.path = Path()
     try: learn.export(tmp, pickle_module=pickle)
-    finally: learn.path = folder
+    finally:
+        learn.path = folder
+        learn.add_cbs(training_only)
     tmp.replace(path)
     return sha256(path)
 

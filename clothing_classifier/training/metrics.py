@@ -1,99 +1,138 @@
-"""What the learner gets right on pictures that it has never seen, and how sure we can be of that"""
-
+"""Accuracy and its uncertainty, calibration and its temperature, and what is taken for what"""
 import numpy as np
 import pandas as pd
-from fastai.vision.all import *
 from scipy.optimize import minimize_scalar
 from scipy.stats import binomtest
 
 from ..predict import softmax
 
 
-def nll(logits, y, temperature=1.): return -np.log(np.clip(softmax(logits, temperature)[np.arange(len(y)), y], 1e-12, 1)).mean()
+def nll(
+    logits:np.ndarray, # (n, categories)
+    y:np.ndarray, # (n,), right categories as numbers
+    temperature:float=1. # divisor of the logits
+)->float:
+    "Mean negative log likelihood of the right categories"
+    right = softmax(logits, temperature)[np.arange(len(y)), y]
+    return -np.log(np.clip(right, 1e-12, 1)).mean()
 
 
 def fit_temperature(
     logits:np.ndarray, # (n, categories), of validation pictures
     y:np.ndarray # (n,), right categories as numbers
-)->float: # From 0.05 to 20
-    "The temperature with the smallest negative log likelihood"
-    return float(np.exp(minimize_scalar(lambda t: nll(logits, y, np.exp(t)), bounds=(-3, 3), method='bounded').x))
-
-
-def calibration_error(
-    probs:np.ndarray, # (n, categories)
-    y:np.ndarray, # (n,)
-    bins:int=15 # Of equal width
-)->float: # 0 to 1
-    "Expected calibration error: mean distance of confidence and accuracy over bins of confidence"
-    p, ok = probs.max(1), probs.argmax(1) == y
-    return float(sum(abs(ok[i].mean()-p[i].mean())*i.mean() for b in range(bins) if (i := np.ceil(p*bins) == b+1).any()))
-
-
-def reliability(
-    probs:np.ndarray, # (n, categories)
-    y:np.ndarray, # (n,)
-    bins:int=10 # Of equal width
-)->pd.DataFrame: # `confidence`, `accuracy` and `pictures` of each bin that has any
-    "How often the answers of each confidence are right"
-    p, ok = probs.max(1), probs.argmax(1) == y
-    o = pd.DataFrame(dict(confidence=p, accuracy=ok.astype(float), pictures=1)).groupby(np.ceil(p*bins).astype(int))
-    return o.agg(dict(confidence='mean', accuracy='mean', pictures='sum')).reset_index(drop=True)
+)->float: # from 0.05 to 20
+    "The temperature with the smallest negative log likelihood (Guo et al. 2017)"
+    found = minimize_scalar(lambda log_t: nll(logits, y, np.exp(log_t)), bounds=(-3, 3), method='bounded')
+    return float(np.exp(found.x))
 
 
 def fit_threshold(
     score:np.ndarray, # (n,), of validation pictures
-    keep_percent:float # So many of them stay known
+    keep_percent:float # share of the pictures that stay known
 )->float:
     "The largest threshold that keeps `keep_percent` of the pictures known"
     return float(np.quantile(score, 1-keep_percent/100, method='lower'))
 
 
-def interval(
-    right:int, # Pictures
-    n:int, # Of so many
-    level:float=.95 # Of confidence
-)->tuple: # Low and high, 0 to 1
-    "Wilson's interval of a proportion"
-    o = binomtest(int(right), int(n)).proportion_ci(level, method='wilson')
-    return round(float(o.low), 4), round(float(o.high), 4)
+def calibration_error(
+    probs:np.ndarray, # (n, categories)
+    y:np.ndarray, # (n,), right categories as numbers
+    bins:int=15 # number of bins of equal width
+)->float: # 0 to 1
+    "Expected calibration error: mean distance of confidence and accuracy over bins of confidence"
+    confidence, right = probs.max(1), probs.argmax(1) == y
+    bin_of, error = np.ceil(confidence*bins), 0.
+    for b in range(1, bins+1):
+        here = bin_of == b
+        if here.any(): error += abs(right[here].mean() - confidence[here].mean())*here.mean()
+    return float(error)
+
+
+def reliability(
+    probs:np.ndarray, # (n, categories)
+    y:np.ndarray, # (n,), right categories as numbers
+    bins:int=10 # number of bins of equal width
+)->pd.DataFrame: # confidence, accuracy and pictures of each bin that has any
+    "How often the answers of each confidence are right"
+    confidence, right = probs.max(1), (probs.argmax(1) == y).astype(float)
+    df = pd.DataFrame(dict(confidence=confidence, accuracy=right, pictures=1))
+    grouped = df.groupby(np.ceil(confidence*bins).astype(int))
+    return grouped.agg(dict(confidence='mean', accuracy='mean', pictures='sum')).reset_index(drop=True)
+
+
+def wilson_interval(
+    right:int, # pictures with the right answer
+    n:int, # all pictures
+    level:float=.95 # confidence level
+)->tuple: # low and high, 0 to 1
+    "Wilson's confidence interval of a proportion"
+    if not n: return 0., 1.
+    found = binomtest(int(right), int(n)).proportion_ci(level, method='wilson')
+    return round(float(found.low), 4), round(float(found.high), 4)
+
+
+def confusion_matrix(
+    y:np.ndarray, # (n,), right categories as numbers
+    answered:np.ndarray, # (n,), answered categories as numbers
+    categories:int # number of categories
+)->np.ndarray: # int (categories, categories): row = right, column = answered
+    "Pictures of each category by their answer"
+    matrix = np.zeros((categories, categories), int)
+    np.add.at(matrix, (y, answered), 1)
+    return matrix
+
+
+def _share(part, whole): return round(float(part/max(whole, 1)), 4)
+
+
+def _category_scores(matrix, i):
+    "Precision, recall and F1 of one category"
+    hits, answered, pictures = matrix[i, i], matrix[:, i].sum(), matrix[i].sum()
+    return dict(precision=_share(hits, answered), recall=_share(hits, pictures), f1=_share(2*hits, answered+pictures),
+        pictures=int(pictures))
 
 
 def scores(
-    labels:list, # Categories in the order of the columns
+    labels:list, # categories in the order of the columns
     logits:np.ndarray, # (n, categories)
     y:np.ndarray, # (n,), right categories as numbers
-    temperature:float=1., # From `fit_temperature`
-    known:np.ndarray|None=None # (n,), bool: what is not answered with *unknown*
-)->dict: # Plain numbers and lists
-    "Accuracy with its interval, per-category precision, recall and F1, confusion, calibration, share known"
-    probs, n = softmax(logits, temperature), len(labels)
-    pred = probs.argmax(1)
-    cm = np.zeros((n, n), int)
-    np.add.at(cm, (y, pred), 1)
-    hit = cm.diagonal()
-    part = lambda k, of: round(float(k/max(of, 1)), 4)
-    said, true = cm.sum(0), cm.sum(1)
-    per = {c: dict(precision=part(h, a), recall=part(h, b), f1=part(2*h, a+b), pictures=int(b)) for c,h,a,b in zip(labels, hit, said, true)}
-    known = 1. if known is None else part(known.sum(), len(y))
-    return dict(pictures=len(y), accuracy=part(hit.sum(), len(y)), interval=interval(hit.sum(), len(y)), categories=per, confusion=cm.tolist(),
-        ece_raw=round(calibration_error(softmax(logits), y), 4), ece=round(calibration_error(probs, y), 4), known=known)
+    temperature:float=1., # result of `fit_temperature`
+    known:np.ndarray|None=None # bool (n,): not answered with *unknown*; None: all
+)->dict: # plain numbers and lists
+    "Accuracy with its interval, precision, recall and F1 of each category, confusion, calibration, share known"
+    probs, n = softmax(logits, temperature), len(y)
+    matrix = confusion_matrix(y, probs.argmax(1), len(labels))
+    right = matrix.diagonal().sum()
+    return dict(pictures=n, accuracy=_share(right, n), interval=wilson_interval(right, n),
+        categories={c: _category_scores(matrix, i) for i,c in enumerate(labels)},
+        confusion=matrix.tolist(),
+        ece_raw=round(calibration_error(softmax(logits), y), 4),
+        ece=round(calibration_error(probs, y), 4),
+        known=1. if known is None else _share(known.sum(), n))
 
 
 def confused(
-    labels:list, # Categories in the order of the columns
+    labels:list, # categories in the order of the columns
     probs:np.ndarray, # (n, categories)
     y:np.ndarray, # (n,), right categories as numbers
-    paths # Of the pictures
-)->pd.DataFrame: # `category`, `answer`, `pictures` and their `paths`, the surest errors first
+    paths # pictures, in the same order
+)->pd.DataFrame: # category, answer, pictures, and their paths, the surest errors first
     "The pairs of categories that are confused, most often first"
-    df = pd.DataFrame(dict(category=[labels[i] for i in y], answer=[labels[i] for i in probs.argmax(1)], sure=probs.max(1), path=list(paths)))
-    df = df[df.category != df.answer].sort_values('sure', ascending=False)
-    o = df.groupby(['category','answer'], sort=False).agg(pictures=('path','size'), paths=('path',list))
-    return o.sort_values('pictures', ascending=False, kind='stable').reset_index()
+    names = np.array(labels, object)
+    df = pd.DataFrame(dict(category=names[y], answer=names[probs.argmax(1)], sure=probs.max(1), path=list(paths)))
+    wrong = df[df.category != df.answer].sort_values('sure', ascending=False)
+    pairs = wrong.groupby(['category','answer'], sort=False).agg(pictures=('path','size'), paths=('path',list))
+    return pairs.sort_values('pictures', ascending=False, kind='stable').reset_index()
 
 
-def by_source(right, source):
+def by_source(
+    right:np.ndarray, # bool (n,): the answer is right
+    source:np.ndarray # (n,), where the pictures are from
+)->dict: # source -> pictures, accuracy, interval
     "Accuracy with its interval for each source of pictures"
-    def one(ok): return dict(pictures=len(ok), accuracy=round(float(ok.mean()), 4), interval=interval(ok.sum(), len(ok)))
-    return {s: one(right[source==s]) for s in sorted(set(source))}
+    found = {}
+    for name in sorted(set(source)):
+        hits = right[source == name]
+        found[name] = dict(pictures=len(hits), accuracy=round(float(hits.mean()), 4),
+            interval=wilson_interval(hits.sum(), len(hits)))
+    return found

@@ -1,98 +1,133 @@
-"""What a stranger must know before he trusts the model: from the figures of its own run, never typed by hand"""
-
-import configparser
-import json
+"""The model card: what to know before trusting a model, from the figures of its run"""
 from pathlib import Path
 
 import pandas as pd
 
-from ..settings import Settings, load_settings
+from ..files import write_atomically
+from ..settings import Settings, Train
+from .runs import Run
 
 
-def percent(x)->str: return f'{100*x:.1f} %'
+def percent(share:float)->str: return f'{100*share:.1f} %'
 
 
-def table(df:pd.DataFrame)->str:
-    "A table in Markdown"
+def markdown_table(df:pd.DataFrame)->str:
+    "A table in Markdown; an empty text for an empty table"
+    if df.empty: return ''
     rows = [list(df.columns), ['---']*len(df.columns), *df.astype(object).values.tolist()]
-    return '\n'.join('| ' + ' | '.join(map(str, r)) + ' |' for r in rows)
+    return '\n'.join('| ' + ' | '.join(map(str, row)) + ' |' for row in rows)
 
 
-def _split(name, o): return dict(zip(('pictures','accuracy','95 % interval'), (o['pictures'], percent(o['accuracy']), ' to '.join(map(percent, o['interval']))))) | {'': name}
+def _accuracy_row(name, found):
+    low, high = map(percent, found['interval'])
+    return {'': name, 'pictures': found['pictures'], 'accuracy': percent(found['accuracy']),
+        '95 % interval': f'{low} to {high}'}
 
 
-def accuracy_table(m:dict)->str:
+def accuracy_table(metrics:dict)->str:
     "Accuracy of the test split, and of each source of pictures in it"
-    rows = [_split('test split', m['test']), *(_split(f'of it: {k}', v) for k,v in m.get('sources', {}).items())]
-    return table(pd.DataFrame(rows)[['','pictures','accuracy','95 % interval']])
+    rows = [_accuracy_row('test split', metrics['test'])]
+    rows += [_accuracy_row(f'of it: {source}', found) for source,found in metrics.get('sources', {}).items()]
+    return markdown_table(pd.DataFrame(rows))
 
 
-def category_table(m:dict)->str:
+def category_table(metrics:dict)->str:
     "Precision, recall and F1 of each category"
-    return table(pd.DataFrame([{'category': c} | {k: percent(o[k]) for k in ('precision','recall','f1') if k in o} | {'pictures': o['pictures']} for c,o in m['test']['categories'].items()]))
+    rows = []
+    for category,found in metrics['test']['categories'].items():
+        shares = {key: percent(found[key]) for key in ('precision','recall','f1')}
+        rows.append({'category': category} | shares | {'pictures': found['pictures']})
+    return markdown_table(pd.DataFrame(rows))
 
 
-def network_table(m:dict)->str:
+def confused_sentence(metrics:dict)->str:
+    "What is taken for what, most often first; an empty text if nothing is"
+    if not metrics.get('confused'): return ''
+    pairs = (f"{pair['category']} answered with {pair['answer']} ({pair['pictures']})" for pair in metrics['confused'])
+    return f"Most often confused: {', '.join(pairs)}."
+
+
+def unknown_table(metrics:dict)->str:
+    "How well each kind of something else is told from the categories; an empty text if there were no such pictures"
+    rows = []
+    for kind,found in metrics.get('unknown', {}).items():
+        areas = {f"AUROC, {name.replace('_', ' ')}": f'{value:.3f}' for name,value in found['auroc'].items()}
+        row = {'something else': kind, 'pictures': found['pictures']} | areas
+        rows.append(row | {'answered with *unknown*': percent(found['unknown'])})
+    return markdown_table(pd.DataFrame(rows))
+
+
+def network_table(metrics:dict)->str:
     "Accuracy, size and time of each precision"
-    e = m['export']
-    rows = [dict(network=k + (', ships' if k == e['shipped'] else ''), accuracy=percent(o['accuracy']), megabytes=o['megabytes'], ms=o['ms']) for k,o in e['precisions'].items()]
-    return table(pd.DataFrame(rows).rename(columns=dict(ms='ms a picture, one thread')))
+    export, rows = metrics['export'], []
+    for precision,found in export['precisions'].items():
+        name = f'{precision}, ships' if precision == export['shipped'] else precision
+        rows.append({'network': name, 'accuracy': percent(found['accuracy']), 'megabytes': found['megabytes'],
+            'ms a picture, one thread': found['ms']})
+    return markdown_table(pd.DataFrame(rows))
 
 
-def confused_line(m:dict)->str:
-    "What is taken for what, most often first"
-    return 'Most often confused: ' + ', '.join(f"{o['category']} answered with {o['answer']} ({o['pictures']})" for o in m['confused']) + '.' if m.get('confused') else ''
+def curve_table(metrics:dict)->str:
+    "Validation accuracy by training pictures of each category; an empty text if it was not measured"
+    curve = metrics.get('learning_curve', [])
+    if not curve: return ''
+    row = {'training pictures a category': 'validation accuracy'}
+    return markdown_table(pd.DataFrame([row | {str(o['pictures']): percent(o['mean']) for o in curve}]))
 
 
-def unknown_table(m:dict)->str:
-    "How well each kind of something else is told from the categories; '' if nothing was held to tell"
-    rows = [{'something else': k, 'pictures': o['pictures'], **{f'AUROC, {n}'.replace('_', ' '): f'{v:.3f}' for n,v in o['auroc'].items()}, 'answered with *unknown*': percent(o['unknown'])} for k,o in m.get('unknown', {}).items()]
-    return table(pd.DataFrame(rows)) if rows else ''
+def recipe(train:Train)->str:
+    "How a network was trained, in words"
+    frozen = f"{train.frozen_epochs} epoch{'s' if train.frozen_epochs > 1 else ''} with the body frozen"
+    epochs = f'{frozen}, {train.unfrozen_epochs} with every layer'
+    if train.final_epochs: epochs += f', {train.final_epochs} at {train.final_size} px'
+    rates = f'rates {train.frozen_rate:g} and {train.unfrozen_rate:g} (0: by the learning-rate finder)'
+    if not train.frozen_rate and not train.unfrozen_rate: rates = 'rates by the learning-rate finder'
+    return (f'{train.arch}, weights `{train.weights}`, {train.size} px, {epochs}; {rates}, one cycle, '
+        f'label smoothing {train.label_smoothing:g}, mixup {train.mixup:g}, averaging {train.average:g}, '
+        f'weight decay {train.weight_decay:g}, seed {train.seed}. The epoch with the best validation accuracy is kept.')
 
 
-def curve_table(m:dict)->str:
-    "Accuracy against pictures per category"
-    o = m.get('learning_curve', [])
-    return table(pd.DataFrame([{'training pictures a category': 'validation accuracy'} | {str(r['pictures']): percent(r['mean']) for r in o}])) if o else ''
+def _accuracy(metrics):
+    after, before = metrics['test']['ece'], metrics['test']['ece_raw']
+    error = f'Expected calibration error {after:.3f}, before temperature scaling {before:.3f}.'
+    return ['## Accuracy', accuracy_table(metrics), category_table(metrics), confused_sentence(metrics), error]
 
 
-def run_train(run:Path)->dict:
-    "What the settings of a run say of its training, as text; a key that is newer than the run is missing"
-    c = configparser.ConfigParser(interpolation=None)
-    c.read(run/'settings.ini')
-    return dict(c['train'])
+def _unknown(metrics):
+    known = f"{percent(metrics['test']['known'])} of the test pictures stay known; the rest is answered with *unknown*."
+    return ['## Unknown', known, unknown_table(metrics)]
 
 
-def recipe(run:Path)->str:
-    "How it was trained, from the settings of the run"
-    t = run_train(run)
-    epochs = f"{t['frozen_epochs']} epochs with the body frozen, {t['unfrozen_epochs']} with every layer" + (f", {t['final_epochs']} at {t['final_size']} px" if int(t['final_epochs']) else '')
-    return f"{t['arch']}, weights `{t['weights']}`, {t['size']} px, {epochs}; rates by the learning-rate finder, one cycle, label smoothing {t['label_smoothing']}, mixup {t['mixup']}, averaging {t.get('average', 0)}, weight decay {t['weight_decay']}, seed {t['seed']}. The epoch with the best validation accuracy is kept."
+def _recipe(metrics, train):
+    pictures, test = metrics['pictures'], metrics['test']['pictures']
+    counts = f"Trained on {pictures['train']} pictures, chosen on {pictures['valid']}, measured on {test}."
+    parts = ['## Recipe', f'{recipe(train)} {counts}']
+    if not metrics.get('learning_curve'): return parts
+    intro = 'With fewer pictures, a linear head on the frozen features of the weights it started from:'
+    return [*parts, intro, curve_table(metrics)]
 
 
 def model_card(
-    run:str|Path, # A folder of `runs` whose training was evaluated and exported
+    run:Run|str|Path, # a training that was evaluated and exported
     words:str='' # Markdown: data and licences, limits, what it must not be used for
 )->str: # Markdown
     "The card of a model"
-    run = Path(run)
-    m = json.loads((run/'metrics.json').read_text())
-    p = m['pictures']
-    known = f"{percent(m['test']['known'])} of the test pictures stay known; the rest is answered with *unknown*."
-    head = f"# Model card: {', '.join(m['labels'])}", f"From the run `{run.name}`; learner `sha256:{m['export']['learner_sha256'][:16]}…`."
-    accuracy = accuracy_table(m), category_table(m), confused_line(m), f"Expected calibration error {m['test']['ece']:.3f}, before temperature scaling {m['test']['ece_raw']:.3f}."
-    how = f"{recipe(run)} Trained on {p['train']} pictures, chosen on {p['valid']}, measured on {m['test']['pictures']}.", curve_table(m) and 'With fewer pictures, a linear head on the frozen features of the weights it started from:', curve_table(m)
-    parts = *head, '## Accuracy', *accuracy, '## Unknown', known, unknown_table(m), '## Networks', network_table(m), '## Recipe', *how, words
-    return '\n\n'.join(o.strip() for o in parts if o.strip()) + '\n'
+    run = run if isinstance(run, Run) else Run(run)
+    metrics = run.metrics
+    head = [f"# Model card: {', '.join(metrics['labels'])}",
+        f"From the run `{run.path.name}`; learner `sha256:{metrics['export']['learner_sha256'][:16]}…`."]
+    networks = ['## Networks', network_table(metrics)]
+    parts = [*head, *_accuracy(metrics), *_unknown(metrics), *networks, *_recipe(metrics, run.settings.train), words]
+    return '\n\n'.join(part.strip() for part in parts if part.strip()) + '\n'
 
 
 def write_card(
-    settings:Settings|None=None, # None: the nearest `settings.ini`
-    run:str|Path|None=None # None: the newest of `runs`
+    settings:Settings, # the project
+    run:Run|str|Path # a training that was evaluated and exported
 )->Path: # MODEL_CARD.md, beside `settings.ini`
-    "Write the model card of a run, with the words of `card.md`"
-    settings = settings or load_settings()
-    root, run = settings.file.parent, Path(run) if run else sorted(settings.train.runs.glob('*/metrics.json'))[-1].parent
-    words = root/'card.md'
-    (root/'MODEL_CARD.md').write_text(model_card(run, words.read_text() if words.exists() else ''))
-    return root/'MODEL_CARD.md'
+    "Write the model card of a run, with the words of `card.md` where there is one"
+    folder = settings.file.parent
+    words, path = folder/'card.md', folder/'MODEL_CARD.md'
+    text = words.read_text(encoding='utf-8') if words.exists() else ''
+    write_atomically(path, model_card(run, text).encode())
+    return path

@@ -1,8 +1,10 @@
-"""Pictures on disk become splits that never change and batches that a network can learn from"""
+"""Splits that never change, and splits that come from elsewhere"""
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from fastai.vision.all import *
+
+from ..files import is_near_duplicate, phash_array
 
 
 class DataError(ValueError):
@@ -10,57 +12,66 @@ class DataError(ValueError):
 
 
 def split_of(
-    sha1:str, # Of the group's first picture
-    valid_percent:int, # Share of the validation split
-    test_percent:int # Share of the test split
+    sha1:str, # hex digits of the oldest picture of a group
+    valid_percent:int, # share of the validation split
+    test_percent:int # share of the test split
 )->str: # `train`, `valid` or `test`
     "The split that follows from a SHA-1"
     x = int(sha1[:15], 16)%100
-    return 'test' if x < test_percent else 'valid' if x < test_percent+valid_percent else 'train'
+    if x < test_percent: return 'test'
+    return 'valid' if x < test_percent+valid_percent else 'train'
 
 
 def group_splits(
-    sha1s:list, # Oldest first
-    phashes:np.ndarray, # uint64, same order
-    bits:int, # At most so many bits differ between near duplicates
-    **percent # `valid_percent`, `test_percent`
-)->tuple: # (index of each picture's group leader, split of each picture, '' for none)
+    sha1s:list, # hex digits, oldest picture first
+    phashes:np.ndarray, # uint64 (n,), same order
+    bits:int, # largest Hamming distance of near duplicates
+    **percent # `valid_percent` and `test_percent`
+)->tuple: # index of each picture's group leader; split of each picture, '' for none
     "Group near duplicates and split by group, so that no later picture changes an earlier one"
-    leader, split = [], []
-    for i,h in enumerate(phashes):
-        near = np.flatnonzero(np.bitwise_count(phashes[:i] ^ h) <= bits)
-        leader.append(leader[near[0]] if len(near) else i)
-        mine = split[near[0]] if len(near) else split_of(sha1s[i], **percent)
-        split.append(mine if all(split[j] in (mine, '') for j in near) else '')
-    return leader, split
+    leaders, splits = [], []
+    for i,(sha1, phash) in enumerate(zip(sha1s, phashes, strict=True)):
+        near = np.flatnonzero(is_near_duplicate(phashes[:i], phash, bits))
+        first = near[0] if len(near) else None
+        split = split_of(sha1, **percent) if first is None else splits[first]
+        torn = any(splits[j] not in (split, '') for j in near)
+        leaders.append(i if first is None else leaders[first])
+        splits.append('' if torn else split)
+    return leaders, splits
 
 
 def given_splits(
-    urls:list, # Of the pictures, as the manifest has them; the last part, without its ending, is the name
+    urls:list, # of the pictures, as in the manifest; the last part, without its ending, is the name
     file:str|Path # CSV with the columns `image` and `split`
 )->list: # `train`, `valid`, `test`, or '' for a picture that is not in the file
-    "The splits that a file gives. Raises `DataError`"
-    try: t = pd.read_csv(file, dtype=str)[['image','split']]
-    except (OSError, ValueError, KeyError) as e: raise DataError(f"{file}: cannot be read as splits ({e}); [data] splits wants hash, or a CSV with the columns image and split") from None
-    if wrong := set(t.split) - {'train','validation','valid','test'}: raise DataError(f"{file}: has the split {sorted(map(str, wrong))[0]!r}; write train, validation or test")
-    of = dict(zip(t.image.map(lambda o: Path(o).stem), t.split.replace('validation', 'valid')))
-    return [of.get(Path(o).stem, '') for o in urls]
+    "The splits of a benchmark that comes with its own. Raises `DataError`"
+    try: table = pd.read_csv(file, dtype=str)[['image','split']]
+    except (OSError, ValueError, KeyError) as e:
+        raise DataError(f"{file}: cannot be read as splits ({e}); [data] splits wants hash, or a CSV with the columns image and split") from None
+    wrong = sorted(map(str, set(table.split) - {'train','validation','valid','test'}))
+    if wrong: raise DataError(f"{file}: has the split {wrong[0]!r}; write train, validation or test")
+    names = table.image.map(lambda o: Path(o).stem)
+    split_by_name = dict(zip(names, table.split.replace('validation', 'valid'), strict=True))
+    return [split_by_name.get(Path(o).stem, '') for o in urls]
 
 
-def _is_of(df, pics, split, bits):
-    "Which pictures are, or nearly are, in a split of others"
-    o = pics[pics.split == split]
-    mine, theirs = (np.array([int(h, 16) for h in f.phash], np.uint64) for f in (df, o))
-    near = np.array([(np.bitwise_count(theirs ^ h) <= bits).any() for h in mine])
-    return df.group.isin(df.group[df.sha1.isin(o.sha1) | df.url.isin(o.url) | near]).to_numpy()
+def _in_split(df, other, split, bits):
+    "Which pictures are, or nearly are, in a split of another table; with their whole groups"
+    theirs = other[other.split == split]
+    hashes = phash_array(theirs.phash)
+    near = np.array([is_near_duplicate(hashes, o, bits).any() for o in phash_array(df.phash)])
+    same = df.sha1.isin(theirs.sha1) | df.url.isin(theirs.url) | near
+    return df.group.isin(df.group[same]).to_numpy()
 
 
 def apart(
-    df:pd.DataFrame, # From `pictures`
-    *others:pd.DataFrame, # From `pictures` of other settings, whose splits are respected
-    bits:int=2 # Perceptual hashes of near duplicates differ in at most so many
-)->pd.DataFrame: # The same pictures with new splits; '' for those that are left out
-    "Splits that give away nothing of other settings' test splits. Raises `DataError`"
-    test, valid = (np.any([_is_of(df, o, s, bits) for o in others], axis=0) for s in ('test','valid'))
-    if not (valid & ~test).any(): raise DataError(f"none of the pictures is among those that the other settings validate on; collect both from the same pictures")
+    df:pd.DataFrame, # from `pictures`
+    *others:pd.DataFrame, # from `pictures` of other settings, whose test splits stay unseen
+    bits:int=2 # largest Hamming distance of near duplicates
+)->pd.DataFrame: # the same pictures with new splits; '' for those that are left out
+    "Splits that give away nothing of other test splits. Raises `DataError`"
+    test = np.any([_in_split(df, o, 'test', bits) for o in others], axis=0)
+    valid = np.any([_in_split(df, o, 'valid', bits) for o in others], axis=0)
+    if not (valid & ~test).any():
+        raise DataError("none of the pictures is among those that the other settings validate on; collect both from the same pictures")
     return df.assign(split=np.select([test, valid], ['','valid'], 'train'))

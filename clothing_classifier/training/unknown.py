@@ -1,5 +1,4 @@
-"""A picture that is none of the categories should not get one of them"""
-
+"""Pictures that are none of the categories: a score that is learned from examples of something else"""
 import warnings
 from pathlib import Path
 
@@ -15,66 +14,85 @@ from torch import nn
 from ..images import ImageError, open_image
 
 
-class Known(nn.Module):
+class KnownScore(nn.Module):
     "Pooled features -> how much a picture looks like one of the categories"
     def __init__(self,
-        prototypes:np.ndarray, # (p, features), unit length
+        prototypes:np.ndarray, # (p, features), unit length: centres of the categories' clusters
         support:np.ndarray, # (s, features), unit length: the support vectors
-        alpha:np.ndarray, # (s,), their weights
-        gamma:float, # Of the radial basis function
-        scale:tuple=((0., 1.), (0., 1.)) # Mean and standard deviation of the two opinions
+        alpha:np.ndarray, # (s,), weights of the support vectors
+        gamma:float, # parameter of the radial basis function
+        scale:tuple=((0., 1.), (0., 1.)) # mean and standard deviation of the two parts of the score
     ):
         super().__init__()
         self.gamma, self.scale = gamma, scale
-        for k,v in dict(prototypes=prototypes, support=support, alpha=alpha).items(): self.register_buffer(k, torch.tensor(v, dtype=torch.float32))
+        for name,value in dict(prototypes=prototypes, support=support, alpha=alpha).items():
+            self.register_buffer(name, torch.tensor(value, dtype=torch.float32))
 
-    def opinions(self, f): # (n, features) -> likeness, experience, each (n,)
+    def parts(self,
+        f:torch.Tensor # (n, features)
+    )->tuple: # two tensors (n,)
+        "Similarity to the nearest prototype, and the margin of the support vector machine"
         f = F.normalize(f, dim=1)
-        return (f @ self.prototypes.T).amax(1), torch.exp(2*self.gamma*(f @ self.support.T - 1)) @ self.alpha
+        similarity = (f @ self.prototypes.T).amax(1)
+        kernel = torch.exp(2*self.gamma*(f @ self.support.T - 1))
+        return similarity, kernel @ self.alpha
 
-    def forward(self, f): return sum((o-mean)/std for o,(mean, std) in zip(self.opinions(f), self.scale)) # (n,)
+    def forward(self, f): # (n, features) -> (n,)
+        (similarity, margin), ((mean1, std1), (mean2, std2)) = self.parts(f), self.scale
+        return (similarity-mean1)/std1 + (margin-mean2)/std2
 
 
-def _unit(f): return f/np.linalg.norm(f, axis=1, keepdims=True)
+def unit(
+    f:np.ndarray # (n, features)
+)->np.ndarray: # (n, features), each row of length 1
+    "Features without their length"
+    return f/np.linalg.norm(f, axis=1, keepdims=True)
 
 
 def _prototypes(f, y, n, seed):
     "Centres of each category's clusters"
-    centres = [KMeans(min(n, (y==c).sum()), n_init=1, random_state=seed).fit(f[y==c]).cluster_centers_ for c in np.unique(y)]
-    return _unit(np.concatenate(centres))
+    centres = []
+    for category in np.unique(y):
+        its = f[y == category]
+        clusters = KMeans(min(n, len(its)), n_init=1, random_state=seed).fit(its)
+        centres.append(clusters.cluster_centers_)
+    return unit(np.concatenate(centres))
 
 
-def fit_known(
+def fit_known_score(
     f:np.ndarray, # (n, features) of training pictures
     y:np.ndarray, # (n,), their categories as numbers
     other:np.ndarray, # (m, features) of pictures of something else
-    prototypes:int=40, # A category
-    gamma:float=3., # Of the radial basis function
-    C:float=10., # Of the support vector machine
-    seed:int=42 # Of the clustering
-)->Known:
+    prototypes:int=40, # clusters of each category
+    gamma:float=3., # parameter of the radial basis function
+    C:float=10., # inverse regularization of the support vector machine
+    seed:int=42 # seed of the clustering
+)->KnownScore:
     "A score that is high for the categories and low for anything else"
-    f, other = _unit(f), _unit(other)
-    both = np.concatenate([f, other])
-    svm = SVC(C=C, gamma=gamma, class_weight='balanced').fit(both, np.arange(len(both)) < len(f))
-    known = Known(_prototypes(f, y, prototypes, seed), svm.support_vectors_, svm.dual_coef_[0], gamma)
-    known.scale = tuple((float(o.mean()), float(o.std())) for o in known.opinions(torch.tensor(both, dtype=torch.float32)))
-    return known
+    f, other = unit(f), unit(other)
+    both, of_category = np.concatenate([f, other]), np.arange(len(f)+len(other)) < len(f)
+    svm = SVC(C=C, gamma=gamma, class_weight='balanced').fit(both, of_category)
+    score = KnownScore(_prototypes(f, y, prototypes, seed), svm.support_vectors_, svm.dual_coef_[0], gamma)
+    parts = score.parts(torch.tensor(both, dtype=torch.float32))
+    score.scale = tuple((float(part.mean()), float(part.std())) for part in parts)
+    return score
 
 
 def auroc(
-    known:np.ndarray, # Scores of pictures of the categories
-    other:np.ndarray # Scores of pictures of something else
-)->float: # 0.5 is a coin, 1 is perfect
-    "How often a picture of a category scores above one that is none (area under the ROC curve)"
-    return float(roc_auc_score(np.arange(len(known)+len(other)) < len(known), np.concatenate([known, other])))
+    known:np.ndarray, # scores of pictures of the categories
+    other:np.ndarray # scores of pictures of something else
+)->float: # 0.5 is chance, 1 is perfect
+    "Area under the ROC curve: how often a picture of a category scores above one of something else"
+    of_category = np.arange(len(known)+len(other)) < len(known)
+    return float(roc_auc_score(of_category, np.concatenate([known, other])))
 
 
-_suffixes = {'.jpg','.jpeg','.png','.webp','.gif','.bmp','.tif','.tiff','.avif','.heic'}
+SUFFIXES = {'.jpg','.jpeg','.png','.webp','.gif','.bmp','.tif','.tiff','.avif','.heic'}
 
 
-def _opens(path):
-    "Can the picture be used? Says so if not"
+def _is_picture(path):
+    "Can this file be used? A warning if it should be a picture and cannot be opened"
+    if path.suffix.lower() not in SUFFIXES or path.name.startswith('.'): return False
     try: open_image(path)
     except ImageError as e:
         warnings.warn(f"{path} is left out: {e}", stacklevel=3)
@@ -82,10 +100,12 @@ def _opens(path):
     return True
 
 
-def others(
-    folder:str|Path # With pictures, in sub-folders or not
-)->pd.DataFrame: # `path` and `kind`, the first sub-folder
-    "The pictures of something else, as they lie there"
-    folder = Path(folder)
-    fs = sorted(o for o in folder.rglob('*') if o.suffix.lower() in _suffixes and o.name[0] != '.' and _opens(o))
-    return pd.DataFrame(dict(path=fs, kind=[p[0] if len(p := o.relative_to(folder).parts) > 1 else 'other' for o in fs]))
+def other_pictures(
+    folder:str|Path # pictures of something else, in sub-folders or not
+)->pd.DataFrame: # path and kind (name of the first sub-folder)
+    "The pictures of something else in a folder; an empty table if there are none"
+    folder, rows = Path(folder), []
+    for path in sorted(filter(_is_picture, folder.rglob('*'))):
+        parts = path.relative_to(folder).parts
+        rows.append((path, parts[0] if len(parts) > 1 else 'other'))
+    return pd.DataFrame(rows, columns=['path','kind'])

@@ -1,14 +1,12 @@
-"""Fine-tune a pretrained network: its new head first, then all of it, at rates that a finder suggests"""
-
+"""Pretrained weights: from torchvision, from a file, or from the body of an exported learner"""
 import urllib.error
 from pathlib import Path
 
 import torch
 import torchvision
-from fastai.vision.all import *
+from fastai.learner import load_learner
 from safetensors.torch import load_file, save_file
-
-from ..settings import Settings
+from torch import nn
 
 
 class TrainError(ValueError):
@@ -16,50 +14,82 @@ class TrainError(ValueError):
 
 
 def _imagenet(arch):
-    "The network with torchvision's ImageNet weights"
-    w = torchvision.models.get_model_weights(arch).DEFAULT
-    try: return torchvision.models.get_model(arch, weights=w)
+    "Network with torchvision's ImageNet weights"
+    weights = torchvision.models.get_model_weights(arch).DEFAULT
+    try: return torchvision.models.get_model(arch, weights=weights)
     except (urllib.error.URLError, OSError) as e:
-        to = Path(torch.hub.get_dir())/'checkpoints'
-        raise TrainError(f"The ImageNet weights of {arch} cannot be downloaded ({e}); on a machine with internet fetch {w.url} and put the file into {to}, or set [train] weights in settings.ini to the path of a .safetensors file") from None
+        folder = Path(torch.hub.get_dir())/'checkpoints'
+        raise TrainError(f"The ImageNet weights of {arch} cannot be downloaded ({e}); on a machine with internet fetch {weights.url} "
+            f"and put the file into {folder}, or set [train] weights in settings.ini to export.pkl or to a .safetensors file") from None
 
 
-def _finite(v):
-    "In 32 bits. What was too large for 16 was stored as infinite; it becomes the largest number that they hold"
-    return v.clamp(torch.finfo(v.dtype).min, torch.finfo(v.dtype).max).float() if v.is_floating_point() else v
+def _finite(value):
+    "A tensor in 32 bits; what overflowed in 16 bits becomes the largest number that they hold"
+    if not value.is_floating_point(): return value
+    limits = torch.finfo(value.dtype)
+    return value.clamp(limits.min, limits.max).float()
+
+
+def _body_names(arch):
+    "torchvision's names of the layers of a body, in order"
+    return [name for name,_ in torchvision.models.get_model(arch, weights=None).named_children()]
+
+
+def body_state(
+    body:nn.Sequential, # as fastai's `create_body` makes it
+    arch:str # torchvision architecture of the body
+)->dict: # name -> tensor
+    "The weights of a body under torchvision's names"
+    names = _body_names(arch)
+    state = {}
+    for key,value in body.state_dict().items():
+        layer, rest = key.split('.', 1)
+        state[f'{names[int(layer)]}.{rest}'] = value.contiguous()
+    return state
+
+
+def _read(path, arch):
+    "State dict of a file, under torchvision's names"
+    if not path.is_file():
+        raise TrainError(f"{path}: there is no such file; set [train] weights in settings.ini to imagenet, none, export.pkl, "
+            "or the path of a .safetensors file")
+    try: return body_state(load_learner(path).model[0], arch) if path.suffix == '.pkl' else load_file(path)
+    except Exception as e:
+        raise TrainError(f"{path}: is neither a .safetensors file nor an exported learner ({e}); name one that is") from None
 
 
 def _from_file(arch, path):
-    "The network with the weights of a `.safetensors` file"
-    if not path.is_file(): raise TrainError(f"{path}: there is no such file; set [train] weights in settings.ini to imagenet, none, or the path of a .safetensors file")
-    net = torchvision.models.get_model(arch, weights=None)
-    try: sd = {k: _finite(v) for k,v in load_file(path).items() if not k.startswith('fc.')}
-    except Exception as e: raise TrainError(f"{path}: is not a .safetensors file ({e}); convert it with safetensors.torch.save_file") from None
-    try: miss, extra = net.load_state_dict(sd, strict=False)
-    except RuntimeError as e: raise TrainError(f"{path}: does not fit {arch}: {str(e).splitlines()[1].strip()}; set [train] arch to the architecture that it was made for") from None
-    if miss := [k for k in miss if not k.startswith('fc.')]: raise TrainError(f"{path}: does not fit {arch}: it has no {miss[0]} and {len(miss)-1} more; set [train] arch to the architecture that it was made for")
-    if bad := [k for k,v in sd.items() if not v.isfinite().all()]: raise TrainError(f"{path}: {bad[0]} holds values that are not numbers; the file was written by a training that had failed, so take another")
-    return net
+    "Network with the weights of a file, its last layer left out"
+    network = torchvision.models.get_model(arch, weights=None)
+    state = {k: _finite(v) for k,v in _read(path, arch).items() if not k.startswith('fc.')}
+    advice = "set [train] arch to the architecture that it was made for"
+    try: missing, _ = network.load_state_dict(state, strict=False)
+    except RuntimeError as e: raise TrainError(f"{path}: does not fit {arch}: {str(e).splitlines()[1].strip()}; {advice}") from None
+    missing = [k for k in missing if not k.startswith('fc.')]
+    if missing: raise TrainError(f"{path}: does not fit {arch}: it has no {missing[0]} and {len(missing)-1} more; {advice}")
+    broken = [k for k,v in state.items() if not v.isfinite().all()]
+    if broken:
+        raise TrainError(f"{path}: {broken[0]} holds values that are not numbers; the file was written by a training that had failed, so take another")
+    return network
 
 
 def pretrained(
-    arch:str, # Name of a torchvision architecture
-    weights:str, # `imagenet`, `none` or the path of a `.safetensors` state dict
-    root:str|Path='.' # Folder that a relative path starts from
-)->nn.Module: # With its own last layer
+    arch:str, # name of a torchvision architecture
+    weights:str, # `imagenet`, `none`, or the path of a `.safetensors` state dict or of an exported learner
+    root:str|Path='.' # folder where relative paths start
+)->nn.Module: # with its own last layer
     "A torchvision network with its weights. Raises `TrainError`"
-    if arch not in torchvision.models.list_models(module=torchvision.models): raise TrainError(f"[train] arch: torchvision has no {arch!r}; resnet18, resnet34 and resnet50 are good ones")
+    if arch not in torchvision.models.list_models(module=torchvision.models):
+        raise TrainError(f"[train] arch: torchvision has no {arch!r}; resnet18, resnet34 and resnet50 are good ones")
     if weights == 'none': return torchvision.models.get_model(arch, weights=None)
     return _imagenet(arch) if weights == 'imagenet' else _from_file(arch, Path(root)/Path(weights).expanduser())
 
 
 def save_body(
-    learn:Learner, # From `train`
-    settings:Settings, # Whose `[train]`
-    path:str|Path # `.safetensors`
-)->Path: # `path`
-    "The weights of the body under torchvision's names"
-    names = [n for n,_ in torchvision.models.get_model(settings.train.arch, weights=None).named_children()]
-    parts = ((k.split('.', 1), v) for k,v in learn.model[0].state_dict().items())
-    save_file({f'{names[int(i)]}.{rest}': v.contiguous() for (i, rest),v in parts}, path)
+    learn, # trained learner
+    arch:str, # its torchvision architecture
+    path:str|Path # `.safetensors` file to write
+)->Path:
+    "Write the weights of a learner's body, to start other trainings from"
+    save_file({k: v.cpu() for k,v in body_state(learn.model[0], arch).items()}, path)
     return Path(path)

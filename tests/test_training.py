@@ -12,29 +12,29 @@ from drawings import draw_folder, draw_picture
 from clothing_classifier.predict import Classifier
 
 
-def test_learns_the_drawings(road):
-    settings, learn, _ = road
+def test_learns_the_drawings(trained):
+    settings, learn, _ = trained
     clf = Classifier.load(settings.export.network, threads=1, max_megapixels=25)
     asked = [(c, draw_picture(c, 5000+i)) for c in settings.categories for i in range(20)]
     right = sum(p.category == c for (c, _), p in zip(asked, clf.predict_many(im for _, im in asked), strict=True))
     assert right >= 32, f'{right} of 40 drawings that it has never seen'
 
 
-def test_leaves_a_record(road):
-    settings, learn, _ = road
+def test_leaves_a_record(trained):
+    settings, learn, _ = trained
     names = {p.name for p in learn.path.iterdir()}
     assert {'settings.ini', 'history.csv', 'metrics.json', 'history.png', 'finder_frozen.png', 'finder_unfrozen.png', 'confusion.png'} <= names
 
 
-def test_onnx_equals_fastai(road):
-    _, _, out = road
+def test_onnx_equals_fastai(trained):
+    _, _, out = trained
     assert out['check']['same'] == out['check']['pictures']
     assert out['check']['median'] < 1e-3
 
 
-def test_pickle_and_onnx_give_the_same_predictions(road):
+def test_pickle_and_onnx_give_the_same_predictions(trained):
     "One interface, two files; the int8 one is near"
-    settings, _, out = road
+    settings, _, out = trained
     fp32 = settings.export.network.with_suffix('.fp32.onnx')
     one = Classifier.load(fp32 if fp32.exists() else settings.export.network, threads=1, max_megapixels=25)
     with pytest.warns(UserWarning, match='runs the code inside'): two = Classifier.load(settings.export.learner, threads=1, max_megapixels=25)
