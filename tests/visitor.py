@@ -27,7 +27,7 @@ def unpack(data):
 
 
 class Visitor:
-    "`look(data)` is what the answer to an upload is"
+    "`look(data)` returns the answer to an upload"
     def __init__(self, url, timeout=120):
         self.url, self.timeout, self.session, self.n = url, timeout, str(uuid.uuid4()), 0
         with urllib.request.urlopen(url, timeout=timeout) as r: html = r.read().decode()
@@ -51,7 +51,7 @@ class Visitor:
             kind, content, buffers = unpack(self.socket.recv(timeout=self.timeout))
             if kind == 'comm_msg' and content['data'].get('method') == 'custom' and content['data']['content'].get('id') == id: return content['data']['content'], buffers
 
-    def start(self, size, what='look', **kw):
+    def start(self, size, what='answer', **kw):
         self.n += 1
         self.tell(dict(do='start', id=str(self.n), what=what, size=size, **kw))
         return str(self.n)
@@ -63,7 +63,7 @@ class Visitor:
             while at-got >= 4*PART:
                 answer, buffers = self.hear(id)
                 if 'error' in answer: return answer, buffers
-                got = answer.get('got', got)
+                got = answer.get('received', got)
             self.tell(dict(do='part', id=id), data[at:at+PART])
         while not ({'done', 'error'} & set(answer)): answer, buffers = self.hear(id)
         return answer, buffers

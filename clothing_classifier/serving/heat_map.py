@@ -67,16 +67,15 @@ def glow_shares(
 
 
 def places(
-    heat:np.ndarray, # (h, w), 0 to 1
-    most:float=.6 # share of the glow that the places hold at least
+    heat:np.ndarray # (h, w), 0 to 1
 )->list: # keys of texts: none, one or two
     "Where most of the glow is"
     if not heat.any(): return []
     shares = glow_shares(heat)
     order = np.argsort(-shares, kind='stable')
-    n = int(np.searchsorted(shares[order].cumsum(), most)) + 1
-    cells = [int(cell) for cell in order[:n]]
-    if n <= 2: return [_cell_key(cell) for cell in cells]
+    n = np.searchsorted(shares[order].cumsum(), .5) # the first n+1 cells hold at least half of it
+    cells = [int(cell) for cell in order if shares[cell] >= .8*shares[order[n]]] # and those that glow about as much
+    if len(cells) <= 2: return [_cell_key(cell) for cell in cells]
     return [_lines.get(frozenset(cells), 'glow_spread')]
 
 
