@@ -134,8 +134,9 @@ def inference_processes(server):
 
 
 def chromium():
-    "Debian's Chromium, or None"
-    return os.environ.get('CHROMIUM') or next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
+    "The path of Chromium or Chrome, or None"
+    installed = map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))
+    return os.environ.get('CHROMIUM') or next(filter(None, installed), None)
 
 
 CHROMIUM_OPTIONS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',

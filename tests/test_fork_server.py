@@ -76,7 +76,7 @@ def test_a_kernel_waits_for_its_visitor_and_ends_after_the_visit(server):
     kernel = kernel_of(url)
     too_early = wait_until(lambda: not is_alive(url, kernel), .6*IDLE)
     assert not too_early, log.read_text()[-1500:]
-    assert wait_until(lambda: not is_alive(url, kernel), 90), 'the kernel of a visitor who never connected is still there'
+    assert wait_until(lambda: not is_alive(url, kernel), 90), 'the kernel is still there'
 
 
 def test_one_visitor_too_many_waits(server):

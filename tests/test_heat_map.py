@@ -47,7 +47,7 @@ def clf():
 
 
 def test_the_map_is_that_of_the_learner(clf):
-    "Computed by torch from the pickle, in fp32, for three photos: the same hills and valleys, although the file has 8 bits"
+    "As torch computes it from the pickle, in fp32, for three photos; the file has 8 bits"
     torch = pytest.importorskip('torch')
     from clothing_classifier.training.learner_file import read_learner
     from clothing_classifier.training.onnx_export import Map
