@@ -1,4 +1,4 @@
-"""uvicorn that stops without losing a request: it announces the stop, closes its port, then finishes what it accepted"""
+"""uvicorn that stops without losing a request: it announces the stop, closes its port, then ends what it accepted"""
 
 import math
 import threading
