@@ -211,7 +211,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                         'clothing_classifier/settings.py')},
             'clothing_classifier.train': { 'clothing_classifier.train._loss': ('train.html#_loss', 'clothing_classifier/train.py'),
                                            'clothing_classifier.train._record': ('train.html#_record', 'clothing_classifier/train.py'),
-                                           'clothing_classifier.train._start': ('train.html#_start', 'clothing_classifier/train.py'),
                                            'clothing_classifier.train.fine_tune': ('train.html#fine_tune', 'clothing_classifier/train.py'),
                                            'clothing_classifier.train.larger_pictures': ( 'train.html#larger_pictures',
                                                                                           'clothing_classifier/train.py'),

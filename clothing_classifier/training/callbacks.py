@@ -1,12 +1,14 @@
 """Callbacks of a training"""
 import signal
+import sys
 import threading
 
 import matplotlib.pyplot as plt
 import torch
 from fastai.vision.all import (
-    CancelFitException,
+    IN_NOTEBOOK,
     Callback,
+    CancelFitException,
     ChannelsLast,
     CSVLogger,
     CutMix,
@@ -20,10 +22,15 @@ from fastai.vision.all import (
 )
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from .charts import plot_finder
 from ..settings import Settings
+from .charts import plot_finder
 from .network import pooled
 from .weights import TrainError
+
+
+def shows_bars()->bool:
+    "Can progress bars be drawn here? In a log each step of a bar would be a line"
+    return IN_NOTEBOOK or sys.stdout.isatty()
 
 
 def is_frozen(learn)->bool: return learn.opt.frozen_idx > 0
@@ -202,7 +209,7 @@ def _mixer(settings):
 
 
 def callbacks(
-    settings:Settings, # its `[train]` names them
+    settings:Settings, # settings with the options in `[train]`
     device:torch.device # where the training runs
 )->list:
     "The callbacks of a training. Raises `TrainError`"
