@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from ..predict import Classifier
+from ..predict import Classifier, model_file
 from ..serving.feedback import open_feedback
 from ..serving.safe_fetch import open_links
 from ..settings import Settings
@@ -41,7 +41,7 @@ class Service:
     @cached_property
     def model_card(self)->ModelCard:
         "The metadata of the network, its hash, and the model card beside it"
-        file = self.settings.serve.model
+        file = model_file(self.settings.serve.model)
         card = file.with_name('MODEL_CARD.md')
         data = file.read_bytes() if file.is_file() else b'' # there may be none where a classifier was given
         return ModelCard(card=card.read_text(encoding='utf-8') if card.is_file() else None, file=file.name,

@@ -43,13 +43,22 @@ def collect(settings,
     show(summary, as_json)
 
 
+def _kept(settings):
+    "A table of the pictures on disk, also where they are too few to train on: path, category, width, height"
+    store = training_module('collecting.store').Store(settings)
+    rows = [row for row in store.rows.values() if not row.rejected and store.file(row).is_file()]
+    table = [(store.file(row), store.category(row), int(row.width), int(row.height)) for row in rows]
+    import pandas as pd
+    return pd.DataFrame(table, columns=['path','category','width','height']).drop_duplicates('path')
+
+
 @command('data')
 def look(settings,
     sheet:Path=option('Write a sheet of small pictures to this file'),
     as_json:bool=as_json
 ):
     "Count the pictures, and show some."
-    pictures = training_module('cleaning.quality').pictures(settings)
+    pictures = _kept(settings)
     if pictures.empty:
         raise SettingsError(f"{settings.data.path}: holds no picture of these categories; "
             "run clothing-classifier collect first")
