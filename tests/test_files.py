@@ -26,7 +26,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path):
 
 
 def test_hashes(tmp_path):
-    (tmp_path/'a').write_bytes('hat'.encode())
+    (tmp_path/'a').write_bytes(b'hat')
     assert sha1('hat') == sha1(b'hat') == hashlib.sha1(b'hat').hexdigest()
     assert sha256(tmp_path/'a') == hashlib.sha256(b'hat').hexdigest()
 

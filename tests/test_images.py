@@ -29,8 +29,10 @@ def key(data, **kwargs):
 
 def header_only(width, height):
     "A PNG that claims a size and has no pixels"
-    def chunk(name, data): return struct.pack('>I', len(data)) + name + data + struct.pack('>I', zlib.crc32(name + data))
-    return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0)) + chunk(b'IDAT', b'')
+    def chunk(name, data):
+        return struct.pack('>I', len(data)) + name + data + struct.pack('>I', zlib.crc32(name + data))
+    header = chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0))
+    return b'\x89PNG\r\n\x1a\n' + header + chunk(b'IDAT', b'')
 
 
 @pytest.mark.parametrize('format', [o for o in formats if o != 'GIF'])
@@ -71,7 +73,8 @@ def test_an_open_picture_is_turned():
     assert open_image(lying).size == (40, 60) and lying.size == (60, 40)
 
 
-@pytest.mark.parametrize('orientation, size', [(1, (60, 40)), (3, (60, 40)), (6, (40, 60)), (8, (40, 60)), (99, (60, 40))])
+@pytest.mark.parametrize('orientation, size', [
+    (1, (60, 40)), (3, (60, 40)), (6, (40, 60)), (8, (40, 60)), (99, (60, 40))])
 def test_orientation(orientation, size):
     exif = Image.Exif()
     exif[0x0112] = orientation

@@ -90,7 +90,8 @@ def test_a_reader_may_fail(clf):
 
 def test_what_is_refused(tmp_path):
     with pytest.raises(ModelError, match='there is no such file'): Classifier.load(tmp_path/'gone.onnx', 1, 25)
-    for name, why in {'a.pkl': 'is a pickle, which serving never opens', 'a.txt': 'not an .onnx file', 'a.onnx': 'export it again'}.items():
+    reasons = {'a.pkl': 'is a pickle, which serving never', 'a.txt': 'not an .onnx file', 'a.onnx': 'export it again'}
+    for name, why in reasons.items():
         (tmp_path/name).write_bytes(b'nothing')
         with pytest.raises(ModelError, match=why): Classifier.load(tmp_path/name, 1, 25)
 

@@ -49,7 +49,9 @@ def _answer_all(rows, put, bar):
     return errors
 
 
-PICTURES = typer.Argument(help='Files, folders, patterns, links, or - for a picture on standard input', show_default=False)
+PICTURES = typer.Argument(
+    help='Files, folders, patterns, links, or - for a picture on standard input', show_default=False)
+OUT = option('Write to this .csv or .jsonl file')
 
 
 @command('serve: model threads max_upload_mb max_megapixels', 'links', 'api: workers')
@@ -57,7 +59,7 @@ def predict(settings,
     pictures:list[str]=PICTURES,
     as_json:bool=option('One JSON object a line', '--json', default=False),
     as_csv:bool=option('Comma-separated values', '--csv', default=False),
-    out:Path=option('Write to this .csv or .jsonl file'),
+    out:Path=OUT,
     resume:bool=option('Go on with the file of --out: leave out what stands there', '--resume', default=False)
 ):
     "Say what is on pictures."

@@ -1,4 +1,4 @@
-"""What all sub-commands share: settings as options, mistakes as one sentence and an exit code, results as text or JSON"""
+"""What all sub-commands share: settings as options, errors as a sentence and an exit code, results as text or JSON"""
 import importlib
 import inspect
 import json

@@ -11,6 +11,10 @@ from .serving import serve_clean_page
 FOLDER = option('A folder with a folder of pictures for each category')
 CSV = option('A CSV with the columns image and label; [labels] of the settings maps labels to categories')
 URLS = option('A folder with a list of addresses for each category, urls_<category>.csv')
+SHEET = option('Write a sheet of small pictures to this file')
+APART_FROM = option(
+    'Settings whose test pictures are left out, and whose validation pictures validate here too', default=[])
+BODY = option('Write the weights of the body to this .safetensors file, to start other trainings from')
 RUN = option('Folder of the training; else the newest in [train] runs')
 REPLACE = option('Replace the export that is there', '--replace', default=False)
 
@@ -54,7 +58,7 @@ def _kept(settings):
 
 @command('data')
 def look(settings,
-    sheet:Path=option('Write a sheet of small pictures to this file'),
+    sheet:Path=SHEET,
     as_json:bool=as_json
 ):
     "Count the pictures, and show some."
@@ -102,9 +106,8 @@ def _save_body(learn, arch, file):
 
 @command('train', 'data')
 def train(settings,
-    apart_from:list[str]=option('Settings whose test pictures are left out, and whose validation pictures validate '
-        'here too', default=[]),
-    body:Path=option('Write the weights of the body to this .safetensors file, to start other trainings from'),
+    apart_from:list[str]=APART_FROM,
+    body:Path=BODY,
     as_json:bool=as_json
 ):
     "Fine-tune a network on the pictures."
@@ -156,12 +159,15 @@ def print_figures(
     import pandas as pd
     test = figures['test']
     low, high = map(_percent, test['interval'])
-    print(f"{_percent(test['accuracy'])} of {test['pictures']} test pictures are right (95 % interval {low} to {high}); "
-        f"{_percent(test['known'])} stay known\n")
+    print(f"{_percent(test['accuracy'])} of {test['pictures']} test pictures are right "
+        f"(95 % interval {low} to {high}); {_percent(test['known'])} stay known\n")
     categories = pd.DataFrame(test['categories']).T
     print(categories.reindex(columns=['precision','recall','f1','pictures']).astype(dict(pictures=int)).to_string())
     for kind,other in figures.get('unknown', {}).items():
         print(f"\n{kind}: {_percent(other['unknown'])} of {other['pictures']} are answered with unknown")
+
+
+def _is_terminal(): return sys.stdin.isatty()
 
 
 def _check_replace(settings, replace):
@@ -169,7 +175,7 @@ def _check_replace(settings, replace):
     files = [o for o in (settings.export.learner, settings.export.network) if o.exists()]
     if replace or not files: return
     names = ' and '.join(o.name for o in files)
-    if not sys.stdin.isatty(): raise SettingsError(f"{names}: already there; add --replace to replace what is there")
+    if not _is_terminal(): raise SettingsError(f"{names}: already there; add --replace to replace what is there")
     if not typer.confirm(f'Replace {names}?', err=True):
         raise SettingsError(f"{names}: not replaced; name other files in [export] of {settings.file}")
 
@@ -214,7 +220,7 @@ def report(settings, run:Path=RUN, replace:bool=REPLACE, as_json:bool=as_json):
 @command('train', 'export', 'unknown', 'data')
 def build(settings, folder:Path=FOLDER, csv:Path=CSV, replace:bool=REPLACE, as_json:bool=as_json):
     "Import pictures, train, evaluate, export: everything from pictures to export.pkl and export.onnx."
-    module, exporting = training_module('train'), training_module('export') # what is missing is said before it takes hours
+    module, exporting = training_module('train'), training_module('export') # first of all: are they installed?
     sources = _sources(settings, folder, csv)
     _check_replace(settings, replace)
     with progress():
