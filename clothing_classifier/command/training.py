@@ -156,15 +156,23 @@ def print_figures(
     figures:dict # from `evaluate`, or the metrics of a run
 ):
     "Accuracy with its interval, figures of each category, and how other things are answered"
-    import pandas as pd
-    test = figures['test']
-    low, high = map(_percent, test['interval'])
-    print(f"{_percent(test['accuracy'])} of {test['pictures']} test pictures are right "
-        f"(95 % interval {low} to {high}); {_percent(test['known'])} stay known\n")
-    categories = pd.DataFrame(test['categories']).T
-    print(categories.reindex(columns=['precision','recall','f1','pictures']).astype(dict(pictures=int)).to_string())
+    _print_accuracy(figures['test'])
+    print()
+    _print_categories(figures['test']['categories'])
     for kind,other in figures.get('unknown', {}).items():
         print(f"\n{kind}: {_percent(other['unknown'])} of {other['pictures']} are answered with unknown")
+
+
+def _print_accuracy(test):
+    low, high = map(_percent, test['interval'])
+    print(f"{_percent(test['accuracy'])} of {test['pictures']} test pictures are right "
+        f"(95 % interval {low} to {high}); {_percent(test['known'])} stay known")
+
+
+def _print_categories(categories):
+    import pandas as pd
+    table = pd.DataFrame(categories).T.reindex(columns=['precision','recall','f1','pictures'])
+    print(table.astype(dict(pictures=int)).to_string())
 
 
 def _is_terminal(): return sys.stdin.isatty()
