@@ -27,13 +27,13 @@ def test_the_map_is_that_of_the_learner(clf):
     torch = pytest.importorskip('torch')
     from fastai.learner import load_learner
 
-    from clothing_classifier.training.onnx_export import Map
+    from clothing_classifier.training.network_outputs import HiResCAM
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         model = load_learner(ROOT/'export.pkl').model.eval()
     for c in ('socks', 'jeans', 'shirt'):
         x = preprocess(draw_goods(c), **clf.prep)[None]
-        with torch.no_grad(): want = Map(model[1])(model[0](torch.from_numpy(x))).numpy()
+        with torch.no_grad(): want = HiResCAM(model[1])(model[0](torch.from_numpy(x))).numpy()
         got, = clf.net.session.run(['map'], {'image': x})
         assert got.shape == want.shape and np.corrcoef(got.ravel(), want.ravel())[0, 1] > .8
 

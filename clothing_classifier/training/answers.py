@@ -2,11 +2,16 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import torch
 
 from ..predict import softmax
-from .features import has_head, logits_of, outputs_of
+from ..settings import Settings
+from .features import logits_of, outputs_of
 from .metrics import fit_temperature, fit_threshold, scores
+from .network import has_head
+from .splits import DataError
+from .unknown import KnownScore, auroc, fit_known_score, other_pictures
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,14 @@ class Answers:
         return scores(self.labels, self.logits, y, serving['temperature'], self.known(serving))
 
 
+def numbers_of(
+    learn, # fastai learner
+    df:pd.DataFrame # result of `pictures`
+)->np.ndarray: # (n,)
+    "The right categories as numbers"
+    return df.category.map(list(learn.dls.vocab).index).to_numpy()
+
+
 def answers_of(
     learn, # fastai learner from `learner`, `Run.load` or `load_learner`
     paths # pictures
@@ -64,3 +77,36 @@ def calibrate(
     certainty = answers.certainty(temperature)
     thresholds = {name: fit_threshold(values, keep_percent) for name,values in certainty.items()}
     return dict(temperature=temperature, thresholds=thresholds)
+
+
+def learn_known_score(
+    learn, # fastai learner
+    df:pd.DataFrame, # result of `pictures`
+    settings:Settings # the project
+)->KnownScore|None: # None without pictures of something else
+    "A score that tells the training pictures from those in `[unknown] pictures`. Raises `DataError`"
+    folders, other = settings.unknown, other_pictures(settings.unknown.pictures)
+    if other.empty or not has_head(learn.model): return None
+    if folders.held.is_relative_to(folders.pictures):
+        raise DataError(f"[unknown] held: {folders.held} lies inside {folders.pictures}, so the report would ask for "
+            "what was learned; put the two beside each other")
+    train = df[df.split == 'train']
+    f, of_other = outputs_of(learn, train.path)[1], outputs_of(learn, other.path)[1]
+    return fit_known_score(f, numbers_of(learn, train), of_other, seed=settings.train.seed)
+
+
+def unknown_kinds(
+    learn, # fastai learner
+    answers:Answers, # for test pictures
+    serving:dict, # temperature and thresholds
+    settings:Settings # the project
+)->dict: # kind -> pictures, auroc, unknown (share)
+    "How well each kind of picture in `[unknown] held` is told from the categories"
+    temperature, found = serving['temperature'], {}
+    of_categories = answers.certainty(temperature)
+    for kind,rows in other_pictures(settings.unknown.held).groupby('kind'):
+        others = answers_of(learn, rows.path)
+        of_others = others.certainty(temperature)
+        areas = {name: round(auroc(values, of_others[name]), 4) for name,values in of_categories.items()}
+        found[kind] = dict(pictures=len(rows), auroc=areas, unknown=round(float((~others.known(serving)).mean()), 4))
+    return found

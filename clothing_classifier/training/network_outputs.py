@@ -8,8 +8,7 @@ import torch
 from torch import nn
 
 from ..files import write_atomically
-from .network import Mirrored
-from .features import has_head
+from .network import Mirrored, has_head
 
 
 def bytes_with_metadata(
@@ -57,7 +56,7 @@ class HiResCAM(nn.Module):
         self.head = head
 
     def _gradient(self, active):
-        "Gradient of the logits by the pooled features, (n, categories, 2*channels), given the units that the ReLU passes"
+        "Gradient of the logits by the pooled features, (n, categories, 2*channels), given the units that are active"
         bn1, linear1, bn2, linear2 = self.head[2], self.head[4], self.head[6], self.head[8]
         return (linear2.weight*_scale(bn2)*active[:,None]) @ (linear1.weight*_scale(bn1))
 
@@ -101,7 +100,7 @@ def _further_graph(model, known, outputs):
 
 
 def add_outputs(
-    path:str|Path, # `.onnx` file, changed in place
+    path:Path, # `.onnx` file, changed in place
     model:nn.Module, # the network that it was made from
     known:nn.Module|None=None # result of `fit_known_score`
 )->list: # names of the new outputs; empty if the head is not fastai's
@@ -112,5 +111,5 @@ def add_outputs(
     further.ir_version = network.ir_version
     network.graph.output.append(onnx.helper.make_tensor_value_info(features, onnx.TensorProto.FLOAT, None))
     merged = onnx.compose.merge_models(network, further, io_map=[(features, 'features')], outputs=['logits', *outputs])
-    write_atomically(Path(path), bytes_with_metadata(merged, metadata_of(network)))
+    write_atomically(path, bytes_with_metadata(merged, metadata_of(network)))
     return outputs

@@ -1,5 +1,6 @@
 """The network as an ONNX file, in 32 or 8 bits, and the check that it answers like the learner"""
 import time
+import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,11 +15,24 @@ from torch import nn
 from ..files import write_atomically
 from ..images import open_image
 from ..predict import Classifier, preprocess, softmax
-from .network_outputs import bytes_with_metadata, metadata_of, onnx_graph
+from ..settings import Settings
+from .network_outputs import add_outputs, bytes_with_metadata, metadata_of, onnx_graph
 
 
 class ExportError(RuntimeError):
     "An export that was stopped before it replaced anything; its text says why and what to do"
+
+
+class ExportExists(ExportError):
+    "An export that would have replaced another one"
+
+
+def refuse_to_replace(
+    *paths:Path # files that an export would write
+):
+    "Stop if one of the files is there already. Raises `ExportExists`"
+    for path in paths:
+        if path.exists(): raise ExportExists(f"{path.name} is there already; export(learn, replace=True) replaces it")
 
 
 def serving_metadata(
@@ -35,15 +49,13 @@ def serving_metadata(
 def write_onnx(
     model:nn.Module, # a network that ends in logits
     metadata:dict, # result of `serving_metadata`
-    path:str|Path, # `.onnx` file
-    **more # further metadata
-)->Path: # `path`
+    path:Path # `.onnx` file
+):
     "The network in 32 bits as one ONNX file with its metadata"
-    side, path = metadata['preprocessing']['size'], Path(path)
+    side = metadata['preprocessing']['size']
     batch, example = torch.export.Dim('batch'), torch.zeros(2, 3, side, side)
     graph = onnx_graph(model.eval().cpu(), example, {0: batch}, ['image'], ['logits'])
-    write_atomically(path, bytes_with_metadata(graph, metadata | more))
-    return path
+    write_atomically(path, bytes_with_metadata(graph, metadata | dict(precision='fp32')))
 
 
 class _Pictures(CalibrationDataReader):
@@ -57,13 +69,12 @@ def _first_convolution(file): return next(o.name for o in onnx.load(file).graph.
 
 
 def write_int8(
-    fp32:str|Path, # result of `write_onnx`
-    path:str|Path, # `.onnx` file
-    paths, # training pictures, which calibrate the ranges of the activations
-    **more # metadata that differs
-)->Path: # `path`
+    fp32:Path, # `.onnx` file from `write_onnx`
+    path:Path, # `.onnx` file
+    paths # training pictures, which calibrate the ranges of the activations
+):
     "The network with 8-bit weights and activations"
-    metadata = metadata_of(onnx.load(fp32, load_external_data=False))
+    metadata = metadata_of(onnx.load(fp32)) | dict(precision='int8')
     preprocessing = {key: metadata['preprocessing'][key] for key in ('size','mean','std')}
     with TemporaryDirectory() as folder:
         prepared, quantized = Path(folder)/'prepared.onnx', Path(folder)/'quantized.onnx'
@@ -72,8 +83,21 @@ def write_int8(
         quantize_static(str(prepared), str(quantized), _Pictures(paths, preprocessing),
             nodes_to_exclude=[_first_convolution(prepared)], quant_format=QuantFormat.QDQ, per_channel=True,
             weight_type=QuantType.QInt8, activation_type=QuantType.QUInt8, calibrate_method=CalibrationMethod.MinMax)
-        write_atomically(Path(path), bytes_with_metadata(onnx.load(quantized), metadata | more))
-    return Path(path)
+        write_atomically(path, bytes_with_metadata(onnx.load(quantized), metadata))
+
+
+def write_networks(
+    learn, # fastai learner after `evaluate`, which gives it `learn.known`
+    metadata:dict, # result of `serving_metadata`
+    path:Path, # `.onnx` file; the two are written beside it
+    paths # training pictures, which calibrate the 8-bit network
+)->dict: # precision -> file
+    "The network in 32 and in 8 bits, both with their further outputs"
+    fp32, int8 = path.with_suffix('.fp32.onnx'), path.with_suffix('.int8.onnx')
+    write_onnx(learn.model, metadata, fp32)
+    write_int8(fp32, int8, paths)
+    for file in (fp32, int8): add_outputs(file, learn.model, learn.known)
+    return dict(fp32=fp32, int8=int8)
 
 
 def agreement(
@@ -125,3 +149,14 @@ def measure(
     known, megabytes = [p.known for p in predictions], Path(network).stat().st_size/1e6
     return dict(accuracy=float(np.mean(right)), known=round(float(np.mean(known)), 4), megabytes=round(megabytes, 1),
         ms=round(float(np.median(ms)), 1), threads=threads)
+
+
+def warn_of_int8(
+    precisions:dict, # precision -> result of `measure`
+    settings:Settings # the project
+):
+    "A warning if 8 bits serve, and cost accuracy"
+    lost = precisions['fp32']['accuracy'] - precisions['int8']['accuracy']
+    if settings.export.precision == 'int8' and lost > .003:
+        warnings.warn(f"int8 answers {lost:.1%} fewer test pictures rightly than fp32; set [export] precision = fp32 "
+            f"in {settings.file}, and export again", stacklevel=3)

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from ..files import write_atomically
-from ..settings import Settings, load_settings, settings_text
+from ..settings import Settings, find_settings, load_settings, settings_text
 from .learner_file import read_learner, write_learner
 from .weights import TrainError
 
@@ -38,7 +38,8 @@ class Run:
         "The newest run with a learner. Raises `TrainError`"
         found = sorted(settings.train.runs.glob('*/learner.pkl'))
         if not found:
-            raise TrainError(f"{settings.train.runs}: holds no learner.pkl of a training; run the chapter 03_train, or clothing-classifier train, first")
+            raise TrainError(f"{settings.train.runs}: holds no learner.pkl of a training; "
+                "run the chapter 03_train, or clothing-classifier train, first")
         return cls(found[-1].parent)
 
     @classmethod
@@ -47,11 +48,19 @@ class Run:
     )->'Run':
         "The run of a learner. Raises `TrainError`"
         if not (Path(learn.path)/'settings.ini').is_file():
-            raise TrainError(f"{learn.path}: is not the folder of a training; get the learner from learner(dls) or Run.latest(settings).load()")
+            raise TrainError(f"{learn.path}: is not the folder of a training; "
+                "get the learner from learner(dls) or Run.latest(settings).load()")
         return cls(learn.path)
 
     @property
     def settings(self)->Settings: return load_settings(self.path/'settings.ini')
+
+    @property
+    def project(self)->Settings:
+        "The settings of the project today, with the architecture and the sizes of this training"
+        now, then = load_settings(find_settings(self.path.resolve().parent)), self.settings.train
+        return now.changed(train_arch=then.arch, train_size=then.size, train_final_epochs=then.final_epochs,
+            train_final_size=then.final_size)
 
     @property
     def learner_file(self)->Path: return self.path/'learner.pkl'
