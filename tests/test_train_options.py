@@ -107,3 +107,12 @@ OPTIONS = [
 def test_each_option_trains(quick, options):
     learn = quick(**{f'train_{k}': v for k, v in options.items()})
     assert Run.of(learn).history.valid_loss.notna().all()
+
+
+def test_validating_changes_nothing(quick):
+    "`learn.validate()` after a training with averaged weights finds the network as it is, twice"
+    learn = quick(train_average=.9)
+    before = {k: v.clone() for k, v in learn.model.state_dict().items()}
+    with learn.no_bar(), learn.no_logging(): first, second = learn.validate(), learn.validate()
+    assert list(first) == list(second)
+    assert all((v == before[k]).all() for k, v in learn.model.state_dict().items())

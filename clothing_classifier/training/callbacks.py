@@ -98,7 +98,20 @@ class FinderCurve(Callback):
         plt.close(ax.figure)
 
 
-class KeepBest(TrackerCallback):
+class DuringFit:
+    "Mixin for callbacks that `learn.validate()` outside of `fit` must not reach"
+    fitting = False
+    def __call__(self, event):
+        if event == 'before_fit': self.fitting = True
+        if self.fitting: super().__call__(event)
+        if event == 'after_fit': self.fitting = False
+
+
+class StopEarly(DuringFit, EarlyStoppingCallback): "End a stage when accuracy no longer rises"
+class LowerRate(DuringFit, ReduceLROnPlateau): "Divide the rate by ten when accuracy no longer rises"
+
+
+class KeepBest(DuringFit, TrackerCallback):
     "Keep the epoch with the best validation accuracy over all stages, and end each stage with it"
     order, file = TrackerCallback.order+1, 'best'
     def __init__(self): super().__init__(monitor='accuracy', reset_on_fit=False)
@@ -126,7 +139,7 @@ def warm_average(
     return update
 
 
-class AverageWeights(Callback):
+class AverageWeights(DuringFit, Callback):
     "Judge and keep the exponential moving average of the weights"
     order = KeepBest.order+1
     def __init__(self,
@@ -223,6 +236,6 @@ def callbacks(
         CachedBody() if cached else None,
         AverageWeights(t.average) if t.average else None,
         _mixer(settings),
-        EarlyStoppingCallback('accuracy', patience=t.early_stop) if t.early_stop else None,
-        ReduceLROnPlateau('accuracy', patience=t.plateau) if t.plateau else None]
+        StopEarly('accuracy', patience=t.early_stop) if t.early_stop else None,
+        LowerRate('accuracy', patience=t.plateau) if t.plateau else None]
     return [o for o in wanted if o]
