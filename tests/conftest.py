@@ -93,6 +93,15 @@ def wait_for_server(proc, url, log, seconds=240):
     raise RuntimeError(f'the server did not start within {seconds} seconds: {Path(log).read_text()[-2000:]}')
 
 
+def wait_until(holds, seconds):
+    "Whether something holds within so many seconds"
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end: return False
+        time.sleep(.2)
+    return True
+
+
 def dyno(folder, **changes):
     "What a small host gets, in `folder`; `changes` are written into its settings"
     (folder/'nbs').mkdir()

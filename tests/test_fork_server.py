@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from conftest import ROOT, free_port
+from conftest import ROOT, free_port, wait_until
 
 from clothing_classifier.page.fork_server import ForkServer
 
@@ -46,15 +46,6 @@ def server(tmp_path, request):
     yield f'http://127.0.0.1:{port}/', log
     proc.terminate()
     proc.wait(20)
-
-
-def wait_until(holds, seconds):
-    "Whether something holds within so many seconds"
-    end = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > end: return False
-        time.sleep(.2)
-    return True
 
 
 def is_alive(url, kernel):

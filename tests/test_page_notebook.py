@@ -1,8 +1,11 @@
 """What a student changes in a cell of `app.ipynb` is what the page shows."""
 import json
+import os
+import subprocess
+import sys
 
 import pytest
-from conftest import ROOT, SIX, dyno, example, idle, open_page, serving, upload_of
+from conftest import ROOT, SIX, dyno, example, free_port, idle, open_page, serving, upload_of, wait_until
 
 from clothing_classifier.page.shared_classifier import Answer, Picture, shared_classifier
 from clothing_classifier.settings import load_settings
@@ -65,3 +68,23 @@ def test_without_a_server_the_classifier_is_in_this_process():
     classifier, picture = shared_classifier(load_settings(ROOT/'settings.ini')), Picture(data=example('jeans'))
     assert sorted(classifier.categories) == sorted(SIX)
     assert classifier.predict(picture).answer == 'jeans' and picture.thumbnail[:2] == b'\xff\xd8'
+
+
+@needs_model
+def test_plain_voila_shows_it_too(browser, tmp_path):
+    "Without our server: Voila's own template and scripts, and the page over the whole width"
+    folder, port = dyno(tmp_path), free_port()
+    url, log = f'http://127.0.0.1:{port}/', tmp_path/'log'
+    command = [sys.executable, '-m', 'voila', 'nbs/app.ipynb', f'--port={port}', '--no-browser']
+    with open(log, 'w') as f:
+        proc = subprocess.Popen(command, cwd=folder, env=os.environ | dict(PYTHONPATH=str(ROOT)), stdout=f, stderr=f)
+    try:
+        assert wait_until(lambda: 'is running at' in log.read_text() or proc.poll() is not None, 120)
+        page, _ = open_page(browser, url)
+        page.locator('.cc-strip button').first.click()
+        idle(page, 1)
+        assert page.locator('.cc').evaluate('o => o.clientWidth') == 1280
+        page.close()
+    finally:
+        proc.terminate()
+        proc.wait(30)

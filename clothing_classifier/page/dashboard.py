@@ -24,7 +24,7 @@ class Upload:
         correct=('category', 'answer', 'url', 'sha1'))
 
     def __init__(self,
-        message:dict # from the browser, of any content
+        message:dict # content of a message of the browser, unchecked
     ):
         self.id = str(message['id'])[:40]
         self.what = message['what']

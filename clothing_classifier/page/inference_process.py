@@ -1,5 +1,6 @@
 """One process that looks at the pictures of all visitors, and the connection of a kernel to it"""
 
+import ctypes
 import json
 import os
 import secrets
@@ -45,6 +46,12 @@ def _end_with_parent():
     os._exit(0)
 
 
+def _trim_memory():
+    "Give what loading has left free back to the system, where the C library is glibc"
+    try: ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError, TypeError): pass
+
+
 def run_inference_process():
     "Answer requests, each in a thread, until the server ends"
     from ..images import give_memory_back
@@ -55,6 +62,7 @@ def run_inference_process():
     Path(address).unlink(missing_ok=True)
     with Listener(address, 'AF_UNIX', backlog=128, authkey=key.encode()) as listener:
         server.ask('describe') # loads the model
+        _trim_memory()
         while True:
             try: connection = listener.accept()
             except (OSError, EOFError, AuthenticationError) as e:

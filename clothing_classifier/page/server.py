@@ -55,7 +55,7 @@ def limit_visitors(handler):
     class LimitedHandler(handler):
         async def prepare(self):
             await super().prepare()
-            self.xsrf_token # reading it sets the cookie with which the browser ends its kernel
+            str(self.xsrf_token) # reading it sets the cookie with which the browser ends its kernel
             if self._visitors() < self.settings['max_visitors']: self.settings['entering'].add(self)
             else: self._refuse()
 
@@ -111,7 +111,7 @@ def voila_config(
     preheat:bool=True, # start a kernel ahead of each visitor
     idle:int=50, # seconds until the kernel of a closed tab is culled; twice that if no browser ever connected
     ours:bool=True # the page's own template and forked kernels
-)->Config: # for `PageServer.launch_instance`
+)->Config: # argument of `PageServer.launch_instance`
     "Voila's configuration"
     c = Config()
     c.VoilaConfiguration.update(

@@ -34,7 +34,7 @@ class Answer:
 
     @classmethod
     def of(cls,
-        value # an `Answer` or a `Prediction`, a category, 'unknown', or a dict of category -> probability
+        value # `Answer`, `Prediction`, category, 'unknown', or dict of category -> probability
     )->'Answer':
         "What a function for the page returned, as an `Answer`"
         if value == 'unknown': return cls(None, known=False)
@@ -54,7 +54,7 @@ class SharedClassifier:
     "The network of the settings, as a kernel sees it"
     def __init__(self,
         settings:Settings, # model, limits, language
-        inference # from `open_inference`
+        inference # result of `open_inference`
     ):
         self.settings, self.inference = settings, inference
         self.about, self.examples = inference.ask('describe')
