@@ -1,17 +1,20 @@
-# The page, for any host that runs containers: docker build -t clothing-classifier . && docker run -p 7860:7860 clothing-classifier
+# The page, for any host that runs containers:
+# docker build -t clothing-classifier . && docker run -p 7860:7860 clothing-classifier
 FROM python:3.12-slim
 RUN useradd --create-home --uid 1000 visitor
 WORKDIR /app
-# Dependencies first: they change less often than the code
 COPY pyproject.toml requirements.txt README.md LICENSE ./
 COPY clothing_classifier clothing_classifier
 RUN pip install --no-cache-dir '.[database]'
-COPY settings.ini export.onnx ./
+# The example photos of the page, where an installed package looks for them
+COPY examples/photos /usr/local/share/clothing_classifier/examples/photos
+COPY settings.ini export.onnx MODEL_CARD.md ./
 COPY nbs/app.ipynb nbs/app.ipynb
 RUN chown visitor /app
 USER visitor
-# 7860 is where Hugging Face Spaces looks; any other host sets PORT
+# Hugging Face Spaces expects port 7860; other hosts set PORT
 ENV PORT=7860 PYTHONUNBUFFERED=1
 EXPOSE 7860
-HEALTHCHECK --interval=30s --timeout=5s --start-period=30s CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/healthz', timeout=4)"]
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s CMD ["python", "-c", \
+    "import os, urllib.request as u; u.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/healthz', timeout=4)"]
 CMD ["sh", "-c", "exec clothing-classifier serve --ip 0.0.0.0 --port $PORT"]

@@ -8,6 +8,7 @@ processes of a server, pages that they share counted once (PSS).
     python bench/page.py [--visitors 10] [--rounds 3]
 """
 import argparse
+import io
 import json
 import os
 import re
@@ -28,9 +29,7 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT/'tests')]
 
-from conftest import chromium, free_port  # noqa: E402
-
-from drawings import draw_picture as draw_goods  # noqa: E402
+from conftest import chromium, example, free_port  # noqa: E402
 
 BOOK = '''
 from fastai.vision.all import *
@@ -50,15 +49,20 @@ def on_data_change(change):
 btn_upload.observe(on_data_change, names=['value'])
 display(VBox([widgets.Label('Select your clothes!'), btn_upload, out_pl, lbl_pred]))
 '''
-OURS = 'import os; from clothing_classifier.page.server import serve_page; from clothing_classifier.settings import load_settings; serve_page(load_settings(serve_port={port}), "nbs/app.ipynb", preheat={preheat})'
+OURS = '''
+from clothing_classifier.page.server import serve_page
+from clothing_classifier.settings import load_settings
+serve_page(load_settings(serve_port={port}), "nbs/app.ipynb", preheat={preheat})
+'''
 
 
 def files(folder):
-    "Ten photos, as far as their size goes: 1600 x 1200, about 300 KB"
+    "Ten example photos enlarged to the size of a phone's: 1600 x 1200, about 300 KB"
     from PIL import Image
     for i in range(10):
         im = Image.effect_noise((1600, 1200), 24).convert('RGB')
-        im.paste(draw_goods(('socks', 'jeans', 'shirt')[i % 3], i, 1000), (300, 100))
+        photo = Image.open(io.BytesIO(example(('shoes', 'jeans', 'shirt')[i % 3], i)))
+        im.paste(photo.resize((1000, 1000)), (300, 100))
         im.save(folder/f'{i}.jpg', quality=85)
     return sorted(folder.glob('*.jpg'))
 

@@ -38,6 +38,13 @@ def _belongs(requirement, extra):
     return marker.evaluate(dict(extra=extra)) and (not extra or not marker.evaluate(dict(extra='')))
 
 
+def _requirements(extra):
+    "The requirements of an extra, or of the base"
+    try: everything = requires(PACKAGE) or []
+    except PackageNotFoundError: return [] # a folder on PYTHONPATH
+    return [o for o in map(Requirement, everything) if _belongs(o, extra)]
+
+
 def _lack(requirement):
     "What is wrong with a requirement here, or ''"
     try: installed = version(requirement.name)
@@ -50,9 +57,7 @@ def packages(
     extra:str='' # `train` or `database`; '' for the base
 )->Finding:
     "The packages of an extra"
-    try: all_of_them = map(Requirement, requires(PACKAGE) or [])
-    except PackageNotFoundError: all_of_them = []
-    wanted = [o for o in all_of_them if _belongs(o, extra)]
+    wanted = _requirements(extra)
     lacks = list(filter(None, map(_lack, wanted)))
     name = f'{PACKAGE}[{extra}]' if extra else PACKAGE
     found = f'{len(wanted)-len(lacks)} of {len(wanted)}'
@@ -67,18 +72,23 @@ def _torch_hub():
     return Path(os.environ.get('TORCH_HOME') or cache/'torch')/'hub'/'checkpoints'
 
 
+def _imagenet(arch):
+    "Where the weights of torchvision are"
+    here = next(_torch_hub().glob(f'{arch}-*.pth'), None)
+    return here.name if here else f'imagenet: torchvision will download them to {_torch_hub()}'
+
+
 def weights(settings:Settings)->Finding:
     "The pretrained body"
-    name = settings.train.weights
-    if name == 'none': return Finding('weights', 'none: training starts from nothing', needed='train')
-    if name == 'imagenet':
-        here = [o.name for o in _torch_hub().glob(f'{settings.train.arch}-*.pth')]
-        found = here[0] if here else f'imagenet: torchvision will download them to {_torch_hub()}'
-        return Finding('weights', found, needed='train')
+    name, todo = settings.train.weights, ''
     file = settings.file.parent/Path(name).expanduser()
-    if file.is_file(): return Finding('weights', str(file), needed='train')
-    todo = f'set [train] weights in {settings.file} to imagenet or to a file that exists'
-    return Finding('weights', f'{file}: no such file', todo, 'train')
+    if name == 'none': found = 'none: training starts from nothing'
+    elif name == 'imagenet': found = _imagenet(settings.train.arch)
+    elif file.is_file(): found = str(file)
+    else:
+        found = f'{file}: no such file'
+        todo = f'set [train] weights in {settings.file} to imagenet or to a file that exists'
+    return Finding('weights', found, todo, 'train')
 
 
 def _count(folder): return sum(1 for o in folder.glob('*') if o.name[0] != '.')
@@ -93,21 +103,25 @@ def data(settings:Settings)->Finding:
     return Finding('pictures', found, todo, 'train')
 
 
+def _milliseconds(classifier):
+    "Time of one answer"
+    start = time.perf_counter()
+    classifier.predict(Image.new('RGB', (256, 256)))
+    return 1000*(time.perf_counter()-start)
+
+
 def network(settings:Settings)->Finding:
     "Whether the network that serves opens, answers, and knows the categories"
     serve, file = settings.serve, model_file(settings.serve.model)
     try: classifier = Classifier.load(file, serve.threads, serve.max_megapixels)
     except ModelError as e:
         return Finding('export', str(e), f'clothing-classifier build, or set [serve] model in {settings.file}')
-    start = time.perf_counter()
-    classifier.predict(Image.new('RGB', (256, 256)))
-    ms, megabytes = 1000*(time.perf_counter()-start), file.stat().st_size/1e6
-    source = '' if file == serve.model else ' of the package'
-    labels = ', '.join(classifier.labels)
-    found = f'{file.name}{source}, {megabytes:.0f} MB, answers in {ms:.0f} ms, knows {labels}'
+    name = file.name if file == serve.model else f'{file.name} of the package'
+    megabytes, labels = file.stat().st_size/1e6, ', '.join(classifier.labels)
+    found = f'{name}, {megabytes:.0f} MB, answers in {_milliseconds(classifier):.0f} ms, knows {labels}'
     differ = ', '.join(sorted(set(classifier.labels) ^ set(settings.categories)))
-    return Finding('export', found,
-        f'clothing-classifier build: the network and [categories] differ in {differ}' if differ else '')
+    todo = f'clothing-classifier build: the network and [categories] differ in {differ}' if differ else ''
+    return Finding('export', found, todo)
 
 
 def examine(
@@ -124,10 +138,11 @@ def settings_table(
     settings:Settings # values
 )->list: # of dicts with section, key, value, default and comment
     "Every setting"
-    rows = []
-    for section,model in sections.items():
-        for key,field in model.model_fields.items():
-            value = written(getattr(getattr(settings, section), key), settings.file.parent)
-            default = '' if field.default is None else written(field.default, '')
-            rows.append(dict(section=section, key=key, value=value, default=default, comment=field.description))
-    return rows
+    return [_setting_row(settings, section, key) for section,model in sections.items() for key in model.model_fields]
+
+
+def _setting_row(settings, section, key):
+    field = sections[section].model_fields[key]
+    value = written(getattr(getattr(settings, section), key), settings.file.parent)
+    default = '' if field.default is None else written(field.default, '')
+    return dict(section=section, key=key, value=value, default=default, comment=field.description)

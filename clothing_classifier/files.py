@@ -1,6 +1,7 @@
 """Files that are there whole or not at all, their hashes, and the one test for near duplicates"""
 import hashlib
 import os
+import site
 import sys
 from pathlib import Path
 
@@ -12,13 +13,13 @@ def write_atomically(
     data:bytes # the whole content
 ):
     "Write a file beside its destination, then rename it"
-    tmp = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    beside = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        tmp.write_bytes(data)
-        os.replace(tmp, path)
+        beside.write_bytes(data)
+        os.replace(beside, path)
     except OSError:
-        tmp.unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
         raise
 
 
@@ -49,12 +50,19 @@ def phash_array(
     hexes # perceptual hashes as hex digits
 )->np.ndarray: # uint64 (n,)
     "Perceptual hashes of a table as numbers"
-    return np.array([int(o, 16) for o in hexes], np.uint64)
+    return np.array([int(digits, 16) for digits in hexes], np.uint64)
 
 
 def shipped(
     name:str # path in the repository, like `examples/photos`
 )->Path|None: # None if it is not installed
     "A file or folder that comes with the project: from the clone, or from where the wheel put it"
-    places = Path(__file__).parents[1], Path(sys.prefix)/'share'/'clothing_classifier'
-    return next((p/name for p in places if (p/name).exists()), None)
+    return next((place/name for place in _places() if (place/name).exists()), None)
+
+
+def _places():
+    "The clone around the package; else where an installation puts files: environment, home of the user, `--target`"
+    parent = Path(__file__).parents[1]
+    if (parent/'pyproject.toml').is_file(): return [parent]
+    roots = Path(sys.prefix), Path(site.getuserbase()), parent
+    return [root/'share'/'clothing_classifier' for root in roots]

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Prediction', 'preprocess', 'softmax', 'calibrated', 'ModelError', 'model_file', 'check_model', 'cores', 'Classifier']
 
-# %% ../nbs/00_predict.ipynb #76a55322
+# %% ../nbs/00_predict.ipynb #7e760f96
 import json, os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ from .files import shipped
 from .images import ImageError, open_image
 from .settings import load_settings
 
-# %% ../nbs/00_predict.ipynb #c1b0717d
+# %% ../nbs/00_predict.ipynb #5dc43123
 @dataclass(frozen=True)
 class Prediction:
     "The answer for one picture"
@@ -33,7 +33,7 @@ class Prediction:
     @property
     def answer(self)->str: return self.category if self.known else 'unknown'
 
-# %% ../nbs/00_predict.ipynb #75ac2a2e
+# %% ../nbs/00_predict.ipynb #91c56d6c
 def preprocess(
     im:Image.Image, # RGB picture of any size
     size:int, # side of the square in pixels
@@ -48,7 +48,7 @@ def preprocess(
     x /= np.asarray(std, np.float32)[:,None,None]
     return x
 
-# %% ../nbs/00_predict.ipynb #21e66cc7
+# %% ../nbs/00_predict.ipynb #5e1eeea5
 def softmax(
     logits:np.ndarray, # (n, categories)
     temperature:float=1. # above 1: less sure
@@ -58,7 +58,7 @@ def softmax(
     e = np.exp(z - z.max(-1, keepdims=True))
     return e/e.sum(-1, keepdims=True)
 
-# %% ../nbs/00_predict.ipynb #beb8a54d
+# %% ../nbs/00_predict.ipynb #4e445d2a
 def _is_known(probs, score, thresholds):
     "Whether each picture shows one of the categories"
     if score is None: return probs.max(1) >= thresholds['max_probability']
@@ -82,7 +82,7 @@ def calibrated(
     known = _is_known(probs, score, meta['thresholds'])
     return [_prediction(p, k, meta['labels']) for p,k in zip(probs, known)]
 
-# %% ../nbs/00_predict.ipynb #e126faa8
+# %% ../nbs/00_predict.ipynb #fd6cdab3
 class ModelError(ValueError):
     "A model file that cannot be used; its text says what to do"
 
@@ -100,14 +100,14 @@ def model_file(
 def check_model(path):
     "The ONNX file that `path` means. Raises `ModelError`"
     path = model_file(path)
-    if not path.is_file(): raise ModelError(f"{path}: there is no such file; train and export one, or set [serve] model")
+    if not path.is_file(): raise ModelError(f"{path}: there is no such file; export one, or set [serve] model")
     if path.suffix == '.pkl':
         raise ModelError(f"{path}: is a pickle, which serving never opens; name the .onnx file beside it, or use "
             "LearnerClassifier of clothing_classifier.training.learner_classifier in Python")
     if path.suffix != '.onnx': raise ModelError(f"{path}: is not an .onnx file; name one that our export wrote")
     return path
 
-# %% ../nbs/00_predict.ipynb #e02a017b
+# %% ../nbs/00_predict.ipynb #e288c9a1
 def _session(path, threads):
     "onnxruntime's session for a file"
     import onnxruntime
@@ -142,11 +142,11 @@ def _open_onnx(path, threads):
     net.session = session
     return net, _metadata(path, session)
 
-# %% ../nbs/00_predict.ipynb #304a45f1
+# %% ../nbs/00_predict.ipynb #d83f9902
 def cores()->int: # cores that this process may use
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
 
-# %% ../nbs/00_predict.ipynb #8bfe7628
+# %% ../nbs/00_predict.ipynb #a7794066
 class Classifier:
     "`Prediction`s for pictures. `Classifier.load` opens one"
     def __init__(self,

@@ -17,9 +17,23 @@ os.environ.setdefault('OMP_NUM_THREADS', '2')
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent/'shared'/'data' # Real photos; they are nobody's to commit, so a test that needs them is skipped without them
 COMMAND = str(Path(sys.executable).with_name('clothing-classifier')) # As pip installed it
+EXAMPLES = ROOT/'examples'/'photos' # CC0: may be shown, uploaded and trained on
 SIX = ['shirt', 't-shirt', 'polo-shirt', 'jeans', 'socks', 'shoes']
 
 needs_photos = pytest.mark.skipif(not SHARED.is_dir(), reason='needs real photos in ../shared/data')
+
+
+def example(category, n=0):
+    "The content of an example photo, the clearest ones first"
+    best = [EXAMPLES/name for name in (EXAMPLES/'best.txt').read_text().split()]
+    first = [path for path in best if path.parent.name == category]
+    others = [path for path in sorted((EXAMPLES/category).glob('*.jpg')) if path not in first]
+    return (first + others)[n].read_bytes()
+
+
+def upload_of(category, name=None, n=0):
+    "An example photo as playwright uploads it"
+    return dict(name=name or f'{category}.jpg', mimeType='image/jpeg', buffer=example(category, n))
 
 
 def photos(category):
@@ -60,26 +74,38 @@ def free_port():
 def serve_page(cwd, log, more=(), enter=()):
     "Start `clothing-classifier serve` in `cwd`, after the command `enter`; the process and the address of the page"
     port = free_port()
-    env = {k: v for k, v in os.environ.items() if k not in ('PYTHONSTARTUP',)} | {'OMP_NUM_THREADS': '1'} | dict(more)
-    cmd = [*enter, COMMAND, 'serve', '--port', str(port)]
-    with open(log, 'w') as f: proc = subprocess.Popen(cmd, cwd=cwd, env=env, stdout=f, stderr=subprocess.STDOUT)
+    env = os.environ | {'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT)} | dict(more)
+    command = [*enter, COMMAND, 'serve', '--port', str(port)]
+    with open(log, 'w') as f: proc = subprocess.Popen(command, cwd=cwd, env=env, stdout=f, stderr=subprocess.STDOUT)
     url = f'http://127.0.0.1:{port}/'
-    for _ in range(240):
+    wait_for_server(proc, url, log)
+    return proc, url
+
+
+def wait_for_server(proc, url, log, seconds=240):
+    "Return when the health check answers; raise if the server ends or takes too long"
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
         if proc.poll() is not None: raise RuntimeError(f'the server ended: {Path(log).read_text()[-2000:]}')
-        try:
-            urllib.request.urlopen(f'{url}healthz', timeout=5)
-        except OSError:
-            time.sleep(.5)
-        else:
-            return proc, url
+        try: return urllib.request.urlopen(f'{url}healthz', timeout=5)
+        except OSError: time.sleep(.2)
     proc.kill()
-    raise RuntimeError('the server did not start within two minutes')
+    raise RuntimeError(f'the server did not start within {seconds} seconds: {Path(log).read_text()[-2000:]}')
+
+
+def wait_until(holds, seconds):
+    "Whether something holds within so many seconds"
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end: return False
+        time.sleep(.2)
+    return True
 
 
 def dyno(folder, **changes):
-    "What a dyno gets, in `folder`; `changes` are written into its settings"
+    "What a small host gets, in `folder`; `changes` are written into its settings"
     (folder/'nbs').mkdir()
-    for f in ('settings.ini', 'export.onnx', 'nbs/app.ipynb'): shutil.copy(ROOT/f, folder/f)
+    for name in ('settings.ini', 'export.onnx', 'nbs/app.ipynb'): shutil.copy(ROOT/name, folder/name)
     (folder/'settings.ini').write_text(settings_text(SIX, **changes))
     return folder
 
@@ -98,22 +124,32 @@ def serving(folder, enter=(), **env):
 
 
 @pytest.fixture(scope='session')
-def page_url(tmp_path_factory):
-    "The page on the shipped model, from a folder that has nothing but what a dyno gets"
-    with serving(dyno(tmp_path_factory.mktemp('dyno'), serve_visitors=100)) as (_, url): yield url
+def page_server(tmp_path_factory):
+    "The page on the shipped model, from a folder that has nothing but what a small host gets: its process and address"
+    with serving(dyno(tmp_path_factory.mktemp('dyno'), serve_visitors=100)) as (proc, url):
+        yield psutil.Process(proc.pid), url
 
 
-def engines(proc):
+@pytest.fixture(scope='session')
+def page_url(page_server): return page_server[1]
+
+
+def inference_processes(server):
     "The inference processes of a server"
-    def ours(o):
-        try: return 'serve_engine' in ' '.join(o.cmdline())
-        except psutil.Error: return False # It has just ended
-    return [o for o in proc.children(recursive=True) if ours(o)]
+    def is_ours(process):
+        try: return 'run_inference_process' in ' '.join(process.cmdline())
+        except psutil.Error: return False # it has just ended
+    return [process for process in server.children(recursive=True) if is_ours(process)]
 
 
 def chromium():
-    "Debian's Chromium, or None"
-    return os.environ.get('CHROMIUM') or shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
+    "The path of Chromium or Chrome, or None"
+    installed = map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))
+    return os.environ.get('CHROMIUM') or next(filter(None, installed), None)
+
+
+CHROMIUM_OPTIONS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+    '--disable-background-networking', '--disable-component-update', '--disable-sync']
 
 
 @pytest.fixture(scope='session')
@@ -121,24 +157,29 @@ def browser():
     if not chromium(): pytest.skip('needs Chromium (apt install chromium, or name one in CHROMIUM)')
     from playwright.sync_api import sync_playwright
     with sync_playwright() as p:
-        b = p.chromium.launch(executable_path=chromium(), args=['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-            '--disable-background-networking', '--disable-component-update', '--disable-sync'])
-        yield b
-        b.close()
+        browser = p.chromium.launch(executable_path=chromium(), args=CHROMIUM_OPTIONS)
+        yield browser
+        browser.close()
 
 
-def open_page(browser, url, **kw):
-    "A page that is ready, and what went wrong in it: errors, and requests to anybody but us"
-    p, wrong = browser.new_page(**(dict(viewport=dict(width=1280, height=900)) | kw)), []
-    p.on('console', lambda m: wrong.append(f'{m.text} {m.location.get("url", "")}') if m.type == 'error' else None)
-    p.on('pageerror', lambda e: wrong.append(str(e)))
-    p.on('request', lambda r: None if r.url.startswith((url, 'data:', 'blob:')) else wrong.append(f'asked {r.url}'))
-    p.goto(url, wait_until='domcontentloaded')
-    p.wait_for_selector('.cc-upload', timeout=120_000)
-    return p, wrong
+def open_page(browser, url, **options):
+    "A page that is ready, and what went wrong in it: errors, and requests to any other host"
+    page = browser.new_page(**(dict(viewport=dict(width=1280, height=900)) | options))
+    wrong = []
+    def on_console(message):
+        if message.type == 'error': wrong.append(f'{message.text} {message.location.get("url", "")}')
+    def on_request(request):
+        if not request.url.startswith((url, 'data:', 'blob:')): wrong.append(f'asked {request.url}')
+    page.on('console', on_console)
+    page.on('pageerror', lambda error: wrong.append(str(error)))
+    page.on('request', on_request)
+    page.goto(url, wait_until='domcontentloaded')
+    page.wait_for_selector('.cc-upload', timeout=120_000)
+    return page, wrong
 
 
 def idle(page, cards, timeout=120_000):
     "Wait until there are so many finished cards, and nothing is going on"
-    page.wait_for_function(f"document.querySelectorAll('.cc-done, .cc-error').length >= {cards} && !document.querySelector('.cc-status.cc-busy, .cc-waiting')", timeout=timeout)
+    page.wait_for_function("""cards => document.querySelectorAll('.cc-done, .cc-error').length >= cards
+        && !document.querySelector('.cc-status.cc-busy, .cc-waiting')""", arg=cards, timeout=timeout)
     return page.locator('.cc-card')

@@ -1,4 +1,6 @@
-"""Cleaning survives `kill -9` at every step: no picture is lost, none is there twice, and the next process finishes the work"""
+"""Cleaning survives `kill -9` at every step: no picture is lost, none is there twice, and the next process finishes the work
+
+Every seventh step by default; every step of all takes minutes, and is marked as slow."""
 import gc
 import os
 import signal
@@ -9,20 +11,21 @@ import pytest
 pytest.importorskip('fastai')
 if not hasattr(os, 'fork'): pytest.skip('needs fork', allow_module_level=True)
 
+from conftest import small_settings
+from drawings import draw_folder
+
 from clothing_classifier.cleaning.journal import Journal, apply, undo
 from clothing_classifier.collect import import_folder
-from drawings import draw_folder
-from clothing_classifier.settings import load_settings
 
-WATCHED = ('clothing_classifier/clean.py', 'clothing_classifier/sources.py')
+WATCHED = ('cleaning/journal.py', 'clothing_classifier/files.py')
 
 
 @pytest.fixture
 def settings(tmp_path):
     "Four drawn pictures in two categories"
-    s = load_settings(data_path=tmp_path/'data')
-    import_folder(draw_folder(tmp_path/'drawn', ['jeans', 'socks'], n=2), s)
-    return s
+    settings = small_settings(tmp_path)
+    import_folder(draw_folder(tmp_path/'drawn', settings.categories, n=2), settings)
+    return settings
 
 
 def files(settings):
@@ -65,14 +68,18 @@ def killed_at(step, f):
     return os.WIFSIGNALED(status)
 
 
-def every_step(f, check):
-    "Kill `f` before each of its steps until one run gets through; how many steps there were"
+def every_step(f, check, stride):
+    "Kill `f` before its steps, `stride` apart, until one run gets through; how many steps there were"
     step = 0
     while killed_at(step, f):
         check(step)
-        step += 1
+        step += stride
     check(step)
     return step
+
+
+@pytest.fixture(params=[7, pytest.param(1, marks=pytest.mark.slow)], ids=['sample', 'every step'])
+def stride(request): return request.param
 
 
 @pytest.fixture
@@ -82,7 +89,7 @@ def decisions(settings):
     return {a: other[places(settings)[a]], b: 'rejected/by-hand', c: other[places(settings)[c]]}
 
 
-def test_apply_and_undo_at_every_step(settings, decisions):
+def test_apply_and_undo_at_every_step(settings, decisions, stride):
     "One folder goes through all kills: each is followed by a recovery, a check, and an undo back to the start"
     content, start = files(settings), places(settings)
     goal = start | {k: v.removeprefix('rejected/') for k, v in decisions.items()}
@@ -103,14 +110,14 @@ def test_apply_and_undo_at_every_step(settings, decisions):
         apply(decisions, settings)
         assert places(settings) == goal
 
-    n = every_step(lambda: apply(decisions, settings), after_apply)
+    n = every_step(lambda: apply(decisions, settings), after_apply, stride)
     apply(decisions, settings)
-    m = every_step(lambda: undo(settings), after_undo)
+    m = every_step(lambda: undo(settings), after_undo, stride)
     print(f'killed at {n} steps of apply and {m} of undo')
     assert n > 60 and m > 60
 
 
-def test_recovery_at_every_step(settings, decisions):
+def test_recovery_at_every_step(settings, decisions, stride):
     "The recovery itself may be killed, too"
     content, start = files(settings), places(settings)
     goal = start | {k: v.removeprefix('rejected/') for k, v in decisions.items()}
@@ -124,7 +131,7 @@ def test_recovery_at_every_step(settings, decisions):
         afresh(settings)
         killed_at(half, lambda: apply(decisions, settings))
 
-    assert every_step(lambda: Journal(settings.data.path).finish(), check) > 20
+    assert every_step(lambda: Journal(settings.data.path).finish(), check, stride) > 20
 
 
 def killed_half(settings, decisions, step, start):

@@ -1,4 +1,4 @@
-"""The cleaning page in a real browser: marks survive everything, apply moves files, undo brings them back, on a phone as on a desk"""
+"""The cleaning page in a real browser, on a phone as on a desk: marks survive everything, apply moves files, undo brings them back"""
 import os
 import shutil
 import subprocess
@@ -13,16 +13,16 @@ import pytest
 pytest.importorskip('fastai')
 pytest.importorskip('playwright')
 
-from conftest import free_port  # noqa: E402
+from conftest import chromium, free_port, small_settings  # noqa: E402
+from drawings import draw_folder  # noqa: E402
 from playwright import sync_api  # noqa: E402
 
 from clothing_classifier.cleaning.journal import Marks  # noqa: E402
 from clothing_classifier.collect import import_folder  # noqa: E402
-from drawings import draw_folder  # noqa: E402
+from clothing_classifier.dataset import pictures  # noqa: E402
 from clothing_classifier.settings import load_settings  # noqa: E402
 
-chromium = '/usr/bin/chromium'
-pytestmark = pytest.mark.skipif(not Path(chromium).exists(), reason=f'needs {chromium}')
+pytestmark = pytest.mark.skipif(not chromium(), reason='needs Chromium')
 ROOT = Path(__file__).parent.parent
 WAIT = int(os.environ.get('PAGE_TIMEOUT_S', '120'))*1000 # Milliseconds
 
@@ -31,16 +31,13 @@ WAIT = int(os.environ.get('PAGE_TIMEOUT_S', '120'))*1000 # Milliseconds
 def settings(tmp_path_factory):
     "Three drawn categories; four pairs of jeans lie among the socks"
     root = tmp_path_factory.mktemp('clean')
-    size = load_settings(ROOT/'settings.ini').train.size
-    text = (ROOT/'settings.ini').read_text()
-    text = text[text.index('[data]'):].replace(f'\nsize = {size}\n', '\nsize = 64\n')
-    text = text.replace('arch = resnet34', 'arch = resnet18').replace('weights = imagenet', 'weights = none')
-    (root/'settings.ini').write_text('[categories]\njeans = jeans\nsocks = socks\nshoes = shoes\n[labels]\n' + text)
-    draw_folder(root/'drawn', ['jeans', 'socks', 'shoes'], n=26, size=96)
+    small_settings(root, ['jeans', 'socks', 'shoes'])
+    with open(root/'settings.ini', 'a') as file: file.write('[train]\nsize = 64\narch = resnet18\nweights = none\n')
+    draw_folder(root/'drawn', ['jeans', 'socks', 'shoes'], n=18, size=96)
     for i in range(4): (root/f'drawn/jeans/{i:04}.jpg').rename(root/f'drawn/socks/wrong{i}.jpg')
-    s = load_settings(root/'settings.ini')
-    import_folder(root/'drawn', s)
-    return s
+    settings = load_settings(root/'settings.ini')
+    import_folder(root/'drawn', settings)
+    return settings
 
 
 @contextmanager
@@ -72,14 +69,6 @@ def url(settings, tmp_path_factory):
     shutil.copy(ROOT/'nbs/clean.ipynb', settings.file.parent/'nbs')
     cmd = '-c', 'from clothing_classifier.cli import main; main()', 'clean', '--page', '--serve-port'
     with served(settings, tmp_path_factory.mktemp('voila'), *cmd) as o: yield o
-
-
-@pytest.fixture(scope='module')
-def browser():
-    with sync_api.sync_playwright() as p:
-        b = p.chromium.launch(executable_path=chromium, args=['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'])
-        yield b
-        b.close()
 
 
 @pytest.fixture(autouse=True)
@@ -202,6 +191,21 @@ def test_accept_all_above(settings, url, browser):
     page.close()
 
 
+def test_a_test_picture_says_so(settings, url, browser):
+    "Its card is marked, and a filter shows just these"
+    page = opened(browser, url, 390)
+    choose(page, 'show', 'all')
+    choose(page, 'split', 'test')
+    test = set(pictures(settings).query('split == "test"').sha1)
+    page.wait_for_function('n => document.querySelectorAll(".cl-card").length === n', arg=min(len(test), 24))
+    shown = page.eval_on_selector_all('.cl-card', 'cards => cards.map(card => card.dataset.sha1)')
+    assert set(shown) <= test and page.locator('.cl-test').count() == len(shown)
+    photograph(page, 'test-pictures-390')
+    choose(page, 'split', 'train')
+    page.wait_for_function('document.querySelectorAll(".cl-test").length === 0')
+    page.close()
+
+
 def focused(page): return page.evaluate('document.activeElement.dataset.sha1')
 
 
@@ -260,7 +264,7 @@ def test_in_jupyter_too(settings, browser, tmp_path):
         page.goto(f'{url}lab/tree/clean.ipynb?reset')
         page.wait_for_selector('.jp-Notebook .jp-Cell')
         page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status=idle]')
-        for i in range(2): run_cell(page, i)
+        for i in range(page.locator('.jp-Notebook .jp-Cell').count()): run_cell(page, i)
         page.wait_for_selector('.cl[aria-busy=false] [data-counts]')
         choose(page, 'show', 'all')
         cells, card = page.locator('.jp-Notebook .jp-Cell').count(), page.locator('.cl-card').first

@@ -12,11 +12,15 @@ import time
 from pathlib import Path
 
 import pytest
-from tiny import ROOT, command, picture, write_settings
+from drawings import draw_folder
+from tiny import ROOT, command, free_port, picture, write_settings
 from typer.testing import CliRunner
 
 from clothing_classifier.cli import app
-from drawings import draw_folder
+from clothing_classifier.settings import load_settings, sections
+
+MAIN = 'from clothing_classifier.cli import main; main()'
+PIPES = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 @pytest.fixture(scope='module')
@@ -55,7 +59,8 @@ def test_a_file_a_folder_a_pattern_and_standard_input(call):
 def test_json_and_csv(call):
     _, out, _ = call('predict', 'pics/jeans/0.jpg', 'gone.jpg', '--json')
     good, bad = map(json.loads, out.splitlines())
-    assert good['file'] == 'pics/jeans/0.jpg' and good['answer'] == 'jeans' and good['known'] and set(good['probabilities']) == {'jeans', 'socks'}
+    assert (good['file'], good['answer'], good['known']) == ('pics/jeans/0.jpg', 'jeans', True)
+    assert set(good['probabilities']) == {'jeans', 'socks'}
     assert bad['answer'] == '' and 'cannot be read' in bad['error']
     _, out, _ = call('predict', 'pics/jeans', '--csv')
     rows = list(csv.DictReader(out.splitlines()))
@@ -92,7 +97,7 @@ def test_mistakes(call, args, code, says):
 def test_debug_shows_the_traceback(place):
     "As a process, which also shows what the command is like from outside"
     for debug in ([], ['--debug']):
-        p = command('predict', 'pics', '--model', 'gone.onnx', *debug, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        p = command('predict', 'pics', '--model', 'gone.onnx', *debug, cwd=place, **PIPES)
         err = p.communicate(timeout=120)[1].decode()
         assert p.returncode != 0 and ('Traceback' in err) == bool(debug) and 'there is no such file' in err
 
@@ -138,7 +143,7 @@ def test_a_stop_and_the_rest(place, call, tmp_path):
     for sig, stop in ((signal.SIGKILL, 100), (signal.SIGINT, 200)):
         resume = ['--resume'] if out.exists() else []
         with endless(many / f'{stop:03}.jpg'):
-            p = command('predict', many, '--out', out, *resume, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            p = command('predict', many, '--out', out, *resume, cwd=place, **PIPES)
             while lines(out) < stop + 1: # its head, and all before the file that does not end
                 assert p.poll() is None
                 time.sleep(0.05)
@@ -176,7 +181,7 @@ def test_many_pictures_do_not_grow_the_memory(place, tmp_path):
 def test_the_bar_is_on_standard_error(place, tmp_path):
     "Under a terminal the bar is drawn on standard error, and standard output stays for answers"
     code = 'import pty, sys; sys.exit(pty.spawn(sys.argv[1:])>>8)'
-    inner = f"stty cols 80 rows 24; {sys.executable} -c 'from clothing_classifier.cli import main; main()' predict pics > {tmp_path}/out.txt"
+    inner = f"stty cols 80 rows 24; {sys.executable} -c '{MAIN}' predict pics > {tmp_path}/out.txt"
     p = subprocess.run(
         [sys.executable, '-c', code, 'sh', '-c', inner],
         cwd=place,
@@ -191,10 +196,55 @@ def test_the_bar_is_on_standard_error(place, tmp_path):
 
 def test_doctor(call):
     code, out, _ = call('doctor')
-    assert code == 0 and 'Python' in out and 'export: tiny.onnx' in out and 'pictures: jeans 0, socks 0' in out and '-> clothing-classifier build' in out
+    assert code == 0
+    for text in ('Python', 'export: tiny.onnx', 'pictures: jeans 0, socks 0', '-> clothing-classifier build'):
+        assert text in out
     rows = json.loads(call('doctor', '--json')[1])
     assert {o['what'] for o in rows} >= {'Python', 'settings', 'weights', 'pictures', 'export'}
     assert call('doctor', '--model', 'x')[0] == 2
+
+
+def test_doctor_lists_every_setting(call):
+    code, out, _ = call('doctor', '--settings')
+    assert code == 0 and '[train]' in out and '; side of the square input in pixels\nsize = 160' in out
+    rows = json.loads(call('doctor', '--settings', '--json')[1])
+    assert {'section', 'key', 'value', 'default', 'comment'} == set(rows[0])
+    assert {(r['section'], r['key']) for r in rows} == {(s, k) for s, m in sections.items() for k in m.model_fields}
+    assert [r['value'] for r in rows if r['key'] == 'model'] == ['tiny.onnx']
+
+
+def test_doctor_takes_a_settings_file(call, place, tmp_path):
+    code, out, _ = call('doctor', '--settings', place / 'settings.ini', '--list-settings', cwd=tmp_path)
+    assert code == 0 and 'model = tiny.onnx' in out
+    assert call('doctor', '--settings', 'gone.ini', cwd=tmp_path)[0] == 2
+
+
+def test_new(call, tmp_path):
+    "A project folder for other categories, which serves before there is a training"
+    code, out, _ = call('new', tmp_path / 'hats')
+    assert code == 0 and 'settings.ini' in out
+    notebooks = {o.name for o in (ROOT / 'nbs').glob('*.ipynb')}
+    assert {o.name for o in (tmp_path / 'hats').iterdir()} == {'settings.ini', 'nbs'}
+    assert {o.name for o in (tmp_path / 'hats' / 'nbs').iterdir()} == notebooks
+    file = tmp_path / 'hats' / 'settings.ini'
+    assert load_settings(file).categories and load_settings(file).labels == {}
+    file.write_text(file.read_text().replace('jeans =', 'hat =')) # no label map names a category that is gone
+    assert 'hat' in load_settings(file).categories
+    photo = sorted((ROOT / 'examples' / 'photos' / 'jeans').glob('*.jpg'))[0]
+    assert call('predict', photo, cwd=tmp_path / 'hats')[1].startswith('jeans')
+    assert 'export.onnx of the package' in call('doctor', cwd=tmp_path / 'hats')[1]
+
+
+def test_new_keeps_what_is_there(call, tmp_path):
+    (tmp_path / 'settings.ini').write_text('mine')
+    code, _, err = call('new', tmp_path)
+    assert code == 2 and 'is there already; name another folder' in err
+    assert [o.read_text() for o in tmp_path.iterdir()] == ['mine']
+
+
+def test_pages_need_a_project(call, place):
+    code, _, err = call('serve', '--port', free_port())
+    assert code == 2 and 'clothing-classifier new FOLDER' in err
 
 
 def test_doctor_on_a_sick_machine(call, tmp_path):
@@ -205,12 +255,14 @@ def test_doctor_on_a_sick_machine(call, tmp_path):
 
 def test_training_on_a_base_install_names_the_extra(place):
     "With torch, fastai and pandas made impossible to import"
-    code = "import sys; [sys.modules.__setitem__(o, None) for o in ('torch','fastai','pandas','imagehash')]; from clothing_classifier.cli import main; main()"
+    code = f"import sys; [sys.modules.__setitem__(o, None) for o in ('torch','fastai','pandas','imagehash')]; {MAIN}"
+    env = {**os.environ, 'PYTHONPATH': str(ROOT)}
     for cmd in ('train', 'build'):
         p = subprocess.run(
-            [sys.executable, '-c', code, cmd], cwd=place, capture_output=True, text=True, timeout=120, env={**os.environ, 'PYTHONPATH': str(ROOT)}
+            [sys.executable, '-c', code, cmd], cwd=place, capture_output=True, text=True, timeout=120, env=env
         )
-        assert p.returncode == 2 and "pip install 'clothing_classifier[train]'" in p.stderr and 'Traceback' not in p.stderr
+        assert p.returncode == 2 and "pip install 'clothing_classifier[train]'" in p.stderr
+        assert 'Traceback' not in p.stderr
 
 
 def test_every_setting_is_an_option(call):

@@ -9,11 +9,11 @@ import sys
 
 import pytest
 from conftest import ROOT, small_settings
+from drawings import draw_folder
 from tiny import command
 from typer.testing import CliRunner
 
 from clothing_classifier.cli import app
-from drawings import draw_folder
 from clothing_classifier.settings import settings_text
 
 
@@ -21,8 +21,8 @@ from clothing_classifier.settings import settings_text
 def place(tmp_path_factory):
     "A folder with the settings of a tiny training, and drawings beside it"
     d = tmp_path_factory.mktemp('training')
-    text = settings_text(small_settings(d, train_final_epochs=0, train_unfrozen_epochs=1, train_finder_steps=50, serve_threads=1))
-    (d / 'settings.ini').write_text(text)
+    changes = dict(train_final_epochs=0, train_unfrozen_epochs=1, train_finder_steps=50, serve_threads=1)
+    (d / 'settings.ini').write_text(settings_text(small_settings(d, **changes)))
     draw_folder(d / 'drawn', ['jeans', 'socks'], n=40)
     return d
 
@@ -81,7 +81,55 @@ def test_train_for_a_body(collected, say, place):
     o = say('train', '--apart-from', 'other.ini', '--body', 'body.safetensors')
     from clothing_classifier.dataset import pictures
     df = pictures(load_settings(place/'other.ini'))
-    assert o['pictures'] == df.split[df.split != 'test'].value_counts().to_dict() and (place/'body.safetensors').is_file()
+    assert o['pictures'] == df.split[df.split != 'test'].value_counts().to_dict()
+    assert (place / 'body.safetensors').is_file()
+
+
+@pytest.fixture(scope='module')
+def run(place):
+    "Run a sub-command in this process: exit code, standard output, standard error"
+    def f(*args, **kwargs):
+        with pytest.MonkeyPatch.context() as m:
+            m.chdir(place)
+            r = CliRunner().invoke(app, list(map(str, args)), **kwargs)
+        return r.exit_code, r.stdout, r.stderr
+
+    return f
+
+
+def test_evaluate_prints_a_table(trained, run):
+    code, out, _ = run('evaluate', '--run', trained['run'])
+    first, _, head, *rows = out.splitlines()
+    assert code == 0 and re.match(r'[\d.]+ % of \d+ test pictures are right \(95 % interval', first)
+    assert head.split() == ['precision', 'recall', 'f1', 'pictures']
+    assert [o.split()[0] for o in rows] == ['jeans', 'socks']
+
+
+def test_clean_says_why(trained, run, place):
+    code, out, _ = run('clean')
+    assert code == 0
+    assert out.split()[:5] == ['category', 'suggestion', 'score', 'reason', 'path'] or out.startswith('Empty')
+
+
+@pytest.mark.parametrize('cmd', ['export', 'report', 'build'])
+def test_an_export_is_not_replaced_unasked(cmd, exported, run, place):
+    before = (place / 'export.onnx').read_bytes()
+    code, out, err = run(cmd)
+    assert (code, out) == (2, '') and 'add --replace' in err and 'export.pkl and export.onnx' in err
+    assert (place / 'export.onnx').read_bytes() == before
+
+
+def test_on_a_terminal_it_asks(exported, run, monkeypatch):
+    monkeypatch.setattr('clothing_classifier.command.training._is_terminal', lambda: True)
+    code, _, err = run('export', input='n\n')
+    assert code == 2 and 'Replace export.pkl and export.onnx? [y/N]' in err and 'not replaced' in err
+
+
+def test_a_log_has_no_bars(collected, place):
+    "Standard error that is a file has a line an epoch"
+    p = command('train', '--runs', 'others', cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    log = p.communicate(timeout=600)[1].decode()
+    assert p.returncode == 0 and not set(log) & set('\r█') and log.count('\n') < 30, log
 
 
 def test_evaluate(trained, say):
@@ -100,6 +148,7 @@ def test_what_was_exported_answers(exported, place):
     assert set(json.loads(p.communicate(timeout=120)[0])['probabilities']) == {'jeans', 'socks'} and p.returncode == 0
 
 
+@pytest.mark.slow
 def test_build(say, tmp_path, place):
     "All of it at once, elsewhere; summaries of the import stay off standard output"
     shutil.copy(place / 'settings.ini', tmp_path)
@@ -120,9 +169,12 @@ def test_without_pictures_they_say_what_to_do(cmd, place, tmp_path):
 def test_a_base_install_names_the_extra(cmd, place, tmp_path):
     "With what the training extra brings made impossible to import"
     heavy = "('torch','fastai','pandas','imagehash','sklearn','onnx','matplotlib','aiohttp','ddgs')"
-    code = f'import sys; [sys.modules.__setitem__(o, None) for o in {heavy}]; from clothing_classifier.cli import main; main()'
+    main = 'from clothing_classifier.cli import main; main()'
+    code = f'import sys; [sys.modules.__setitem__(o, None) for o in {heavy}]; {main}'
     (tmp_path / 'learner.pkl').write_bytes(b'')
     args = ['--run', tmp_path] if cmd in ('evaluate', 'export', 'report') else []
     env = {**os.environ, 'PYTHONPATH': str(ROOT)}
-    p = subprocess.run([sys.executable, '-c', code, cmd, *args], cwd=place, capture_output=True, text=True, timeout=240, env=env)
-    assert p.returncode == 2 and "pip install 'clothing_classifier[train]'" in p.stderr and p.stderr.count('\n') == 1, p.stderr
+    run = [sys.executable, '-c', code, cmd, *args]
+    p = subprocess.run(run, cwd=place, capture_output=True, text=True, timeout=240, env=env)
+    assert p.returncode == 2 and p.stderr.count('\n') == 1, p.stderr
+    assert "pip install 'clothing_classifier[train]'" in p.stderr

@@ -62,6 +62,6 @@ def test_the_readme_names_the_run():
 
 
 def test_the_api_shows_the_card():
-    from clothing_classifier.api.app import House
+    from clothing_classifier.api.service import Service
     from clothing_classifier.settings import load_settings
-    assert House(load_settings(ROOT/'settings.ini')).card().card == (ROOT/'MODEL_CARD.md').read_text(encoding='utf-8')
+    assert Service(load_settings(ROOT/'settings.ini')).model_card.card == (ROOT/'MODEL_CARD.md').read_text(encoding='utf-8')

@@ -1,19 +1,18 @@
-"""Whatever is sent to the page: a sentence for people, memory that stays bounded, and a kernel that goes on."""
+"""Anything may be sent to the page: people get a sentence, memory stays bounded, and the kernel goes on."""
 import csv
 import io
 import random
 import struct
 import threading
-import time
 import zlib
+from pathlib import Path
 
 import psutil
 import pytest
-from conftest import ROOT, SHARED, dyno, engines, idle, needs_photos, open_page, serving
+from conftest import ROOT, SHARED, example, idle, inference_processes, needs_photos, open_page
 from PIL import Image
-from visitor import PART, Visitor
-
-from drawings import draw_picture as draw_goods
+from visitor import PART, Visitor, pack
+from websockets.exceptions import ConnectionClosed
 
 pytestmark = pytest.mark.skipif(not (ROOT/'export.onnx').is_file(), reason='needs export.onnx')
 LINUX = pytest.mark.skipif(not psutil.LINUX, reason='reads high-water marks of memory from Linux')
@@ -26,22 +25,22 @@ def encoded(im, form='PNG', **kw):
 
 
 @pytest.fixture(scope='module')
-def socks(): return encoded(draw_goods('socks'))
+def socks(): return example('socks')
 
 
-@pytest.fixture(scope='module')
-def server(tmp_path_factory):
-    "A server of its own, whose processes can be weighed"
-    with serving(dyno(tmp_path_factory.mktemp('hostile'), serve_visitors=100)) as (proc, url): yield psutil.Process(proc.pid), url
+@pytest.fixture
+def server(page_server): return page_server
 
 
 def peak(server, but='nothing'):
-    "Megabytes: the most that each process of the server ever held, the largest of them; `but` is a word in the command of one that doesn't count"
+    "Megabytes: the most that any process of the server ever held; `but` is a word in the command of those left out"
     most = 0
-    for o in [server, *server.children(recursive=True)]:
+    for process in [server, *server.children(recursive=True)]:
         try:
-            if but not in ' '.join(o.cmdline()): most = max(most, int(open(f'/proc/{o.pid}/status').read().split('VmHWM:')[1].split()[0])/1000)
-        except (psutil.Error, OSError, IndexError): pass # It has just ended
+            if but in ' '.join(process.cmdline()): continue
+            status = Path(f'/proc/{process.pid}/status').read_text()
+            most = max(most, int(status.split('VmHWM:')[1].split()[0])/1000)
+        except (psutil.Error, OSError, IndexError): pass # it has just ended
     return most
 
 
@@ -54,7 +53,8 @@ def test_all_the_uploads_at_once(browser, server):
     files = [f for o in csv.DictReader(index.read_text().splitlines()) if (f := SHARED/'uploads'/o['path']).is_file()]
     p, wrong = open_page(browser, url)
     p.set_input_files('.cc-upload input', files)
-    p.wait_for_function(f"document.querySelectorAll('tbody tr').length === {len(files)} && !document.querySelector('.cc-status.cc-busy')", timeout=480_000)
+    p.wait_for_function("""n => document.querySelectorAll('tbody tr').length === n
+        && !document.querySelector('.cc-status.cc-busy')""", arg=len(files), timeout=480_000)
     said = [o.inner_text() for o in p.locator('td.cc-bad').all()]
     assert len(files) > 100 and 20 < len(said) < len(files)-20
     assert all(o.endswith('.') and len(o) < 250 for o in said) and not [o for o in said if 'our side' in o], said
@@ -67,11 +67,15 @@ def test_all_the_uploads_at_once(browser, server):
 def claims(width, height):
     "A PNG of a few hundred bytes that claims so many pixels"
     chunk = lambda kind, data: struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
-    return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0)) + chunk(b'IDAT', zlib.compress(bytes(9999))) + chunk(b'IEND', b'')
+    head = chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0))
+    return b'\x89PNG\r\n\x1a\n' + head + chunk(b'IDAT', zlib.compress(bytes(9999))) + chunk(b'IEND', b'')
 
 
 @LINUX
-@pytest.mark.parametrize('make, says', [(lambda: encoded(Image.new('1', (13_300, 13_300))), '177 megapixels'), (lambda: claims(64_250, 64_250), 'far too large'), (lambda: claims(13_000, 13_000), '169 megapixels')])
+@pytest.mark.parametrize('make, says', [
+    (lambda: encoded(Image.new('1', (13_300, 13_300))), '177 megapixels'),
+    (lambda: claims(64_250, 64_250), 'far too large'),
+    (lambda: claims(13_000, 13_000), '169 megapixels')])
 def test_giants_are_refused_before_they_are_decoded(server, socks, make, says):
     proc, url = server
     with Visitor(url) as v:
@@ -101,7 +105,8 @@ def test_a_file_that_is_too_large_is_not_even_sent(browser, server, tmp_path):
     with open(tmp_path/'film.jpg', 'r+b') as f: f.truncate(200_000_000)
     p, wrong = open_page(browser, server[1])
     p.set_input_files('.cc-upload input', tmp_path/'film.jpg')
-    assert idle(p, 1, 60_000).first.locator('.cc-answer').inner_text() == 'This file has 200 MB; the most is 20 MB. Send a smaller copy.'
+    said = idle(p, 1, 60_000).first.locator('.cc-answer').inner_text()
+    assert said == 'This file has 200 MB; the most is 20 MB. Send a smaller copy.'
     p.close()
     assert wrong == []
 
@@ -120,8 +125,8 @@ def test_what_the_server_did_not_hear_is_said_again(browser, server, socks):
 
 
 @LINUX
-def test_whoever_sends_it_all_the_same_is_refused(server, socks):
-    "Without our browser: 200 MB that are announced, and 200 MB that are not; neither is kept, and the same kernel goes on"
+def test_a_program_that_sends_it_all_the_same_is_refused(server, socks):
+    "200 MB that are announced, and 200 MB that are not; neither is kept, and the same kernel goes on"
     proc, url = server
     with Visitor(url) as v:
         id = v.start(200_000_000)
@@ -130,7 +135,7 @@ def test_whoever_sends_it_all_the_same_is_refused(server, socks):
         id = v.start(PART)
         for _ in range(800): v.tell(dict(do='part', id=id), bytes(PART))
         assert v.look(socks)['answer'] == 'socks'
-    assert peak(proc, but='serve_engine') < 200
+    assert peak(proc, but='run_inference_process') < 200
 
 
 def test_an_upload_that_is_cut(server, socks):
@@ -143,29 +148,35 @@ def test_an_upload_that_is_cut(server, socks):
         assert v.look(socks)['answer'] == 'socks'
 
 
+NONSENSE = [dict(do='part', id='9'), dict(do='start'), dict(do='start', id=[], what='about'),
+    dict(do='start', id='9', what='__init__', size=-5), dict(do='start', id='9', what='answer', size='many'),
+    dict(do='start', id='9', what='explain', category='../..', size=1),
+    dict(do='start', id='9', what='correct', category='jeans', size=0)]
+
+
 def test_messages_that_make_no_sense(server, socks):
     "To the widget, to the kernel, to the websocket"
     with Visitor(server[1]) as v:
-        for o in ('text', 7, None, [], {}, dict(do='start'), dict(do='start', id=[], what='about'), dict(do='start', id='9', what='__init__', size=-5), dict(do='part', id='9'), dict(do='start', id='9', what='why', category='../..', size=1),
-                dict(do='start', id='9', what='look', size='many'), dict(do='start', id='9', what='wrong', category='jeans', size=0)): v.tell(o, b'x')
+        for content in ('text', 7, None, [], {}, *NONSENSE): v.tell(content, b'x')
         assert v.look(socks)['answer'] == 'socks'
-        header = dict(msg_id='1', msg_type='execute_request', session=v.session, username='', date='2026-01-01T00:00:00Z', version='5.3')
-        from visitor import pack
-        v.socket.send(pack('shell', [header, {}, {}, dict(code='import os; os._exit(1)', silent=False)]))
+        code = dict(code='import os; os._exit(1)', silent=False)
+        v.socket.send(pack('shell', [v.header('execute_request'), {}, {}, code]))
         assert v.look(socks)['answer'] == 'socks'
-    for o in (b'\xff'*8, b'', b'\x07', random.Random(0).randbytes(999), (3).to_bytes(8, 'little') + b'\xff'*40):
+    for data in (b'\xff'*8, b'', b'\x07', random.Random(0).randbytes(999)): # offsets that lie beyond the end
         with Visitor(server[1]) as v:
-            v.socket.send(o)
-            time.sleep(.1)
+            v.socket.send(data)
+            with pytest.raises(ConnectionClosed):
+                while True: v.socket.recv(timeout=20)
+    with Visitor(server[1]) as v: v.socket.send((3).to_bytes(8, 'little') + b'\xff'*40)
     with Visitor(server[1]) as v: assert v.look(socks)['answer'] == 'socks'
 
 
-def test_an_engine_that_ends_comes_back(server, socks):
+def test_an_inference_process_that_ends_is_started_again(server, socks):
     "As if a picture had broken a codec: one sentence, then answers again"
     proc, url = server
     with Visitor(url) as v:
-        engine, = engines(proc)
-        engine.kill()
+        inference, = inference_processes(proc)
+        inference.kill()
         for _ in range(5):
             if 'answer' in (o := v.look(socks)): break
             assert o['error'].startswith('Something went wrong on our side')

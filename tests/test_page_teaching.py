@@ -1,4 +1,4 @@
-"""The page in another language, and what it learns when it is wrong: one server for both."""
+"""The page in another language, and the corrections that it keeps."""
 import hashlib
 import io
 import os
@@ -9,29 +9,20 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from conftest import (
-    COMMAND,
-    ROOT,
-    dyno,
-    free_port,
-    idle,
-    open_page,
-    serving,
-    small_settings,
-)
+from conftest import COMMAND, ROOT, dyno, example, free_port, idle, open_page, serving, small_settings
 from PIL import Image
 
-from drawings import draw_picture as draw_goods
 from clothing_classifier.texts import Texts
 
 pytestmark = pytest.mark.skipif(not (ROOT/'export.onnx').is_file(), reason='needs export.onnx')
 
 
 def tagged():
-    "A photo, as far as its metadata goes: turned, with a place and a comment"
+    "A photo with metadata: turned, with a place and a comment"
     b, exif = io.BytesIO(), Image.Exif()
     exif[0x010e], exif[0x0112] = 'in my garden', 6
-    draw_goods('socks', 1, 300).save(b, 'JPEG', exif=exif, comment=b'at home')
+    photo = Image.open(io.BytesIO(example('socks'))).resize((300, 300))
+    photo.save(b, 'JPEG', exif=exif, comment=b'at home')
     return dict(name='kojinė.jpg', mimeType='image/jpeg', buffer=b.getvalue())
 
 
@@ -51,7 +42,8 @@ def teach(page, file, category, agree=True):
 @pytest.fixture(scope='module')
 def taught(browser, tmp_path_factory):
     "A Lithuanian page that keeps corrections in a folder, and was given one"
-    d = dyno(tmp_path_factory.mktemp('lt'), serve_language='lt', serve_title='Ką vilkite?', feedback_store='folder', feedback_folder='kept', feedback_max_side=200)
+    feedback = dict(feedback_store='folder', feedback_folder='kept', feedback_max_side=200)
+    d = dyno(tmp_path_factory.mktemp('lt'), serve_language='lt', serve_title='Ką vilkite?', **feedback)
     with serving(d) as (_, url):
         p, wrong = open_page(browser, url)
         yield p, d
@@ -68,7 +60,8 @@ def test_every_word_is_lithuanian(taught):
     page.set_input_files('.cc-upload input', [dict(name='a.jpg', mimeType='image/jpeg', buffer=b'text')])
     assert 'nėra nuotrauka' in idle(page, 1).first.inner_text()
     assert page.inner_text('.cc-status') == 'Peržiūrėta 1 nuotrauka.'
-    page.set_input_files('.cc-upload input', [dict(name=f'{i}.jpg', mimeType='image/jpeg', buffer=b'text') for i in range(3)])
+    texts = [dict(name=f'{i}.jpg', mimeType='image/jpeg', buffer=b'text') for i in range(3)]
+    page.set_input_files('.cc-upload input', texts)
     idle(page, 4)
     assert page.inner_text('.cc-status') == 'Peržiūrėtos 3 nuotraukos.'
 
@@ -100,10 +93,13 @@ def in_database(browser, tmp_path, **env):
     d = dyno(tmp_path, feedback_store='database', feedback_folder='kept')
     with serving(d, **env) as (_, at):
         p, wrong = open_page(browser, at)
-        for o in ('shoes', 'shirt'): assert teach(p, tagged(), o).locator('.cc-said').inner_text() == Texts('en')('thanks', category=o) # The last one counts
+        for category in ('shoes', 'shirt'): # the last one counts
+            said = teach(p, tagged(), category).locator('.cc-said').inner_text()
+            assert said == Texts('en')('thanks', category=category)
         p.close()
     assert wrong == []
-    out = subprocess.run([COMMAND, 'collect', '--feedback', '--json'], cwd=d, env=os.environ | env, capture_output=True, text=True, timeout=300)
+    command = [COMMAND, 'collect', '--feedback', '--json']
+    out = subprocess.run(command, cwd=d, env=os.environ | env, capture_output=True, text=True, timeout=300)
     assert out.returncode == 0, out.stderr
     assert [o.parent.name for o in (d/'data'/'images').glob('*/*.jpg')] == ['shirt']
 
@@ -115,16 +111,22 @@ def test_a_database_keeps_it_sqlite(browser, tmp_path): in_database(browser, tmp
 def postgres():
     "A PostgreSQL of our own, on loopback"
     found = shutil.which('pg_ctl') or next(map(str, Path('/usr/lib/postgresql').glob('*/bin/pg_ctl')), None)
-    if not found or os.getuid() == 0 and 'postgres' not in {o.pw_name for o in pwd.getpwall()}: pytest.skip('needs PostgreSQL (apt install postgresql)')
+    is_root = os.getuid() == 0 # PostgreSQL runs under another user
+    if not found or is_root and 'postgres' not in {o.pw_name for o in pwd.getpwall()}:
+        pytest.skip('needs PostgreSQL (apt install postgresql)')
     where, port = Path(found).resolve().parent, free_port()
     with tempfile.TemporaryDirectory() as d:
-        user = dict(user='postgres', group='postgres') if os.getuid() == 0 else {}
+        user = dict(user='postgres', group='postgres') if is_root else {}
         if user: shutil.chown(d, 'postgres', 'postgres')
-        run = lambda *o: subprocess.run([str(o) for o in o], check=True, capture_output=True, cwd=d, timeout=120, **user)
+        def run(*command):
+            command = [str(o) for o in command]
+            subprocess.run(command, check=True, capture_output=True, cwd=d, timeout=120, **user)
         run(where/'initdb', '-D', f'{d}/db', '-U', 'me', '--auth=trust', '-E', 'UTF8')
-        run(where/'pg_ctl', '-D', f'{d}/db', '-w', '-l', f'{d}/log', '-o', f"-p {port} -k {d} -c listen_addresses=127.0.0.1", 'start')
+        options = f'-p {port} -k {d} -c listen_addresses=127.0.0.1'
+        run(where/'pg_ctl', '-D', f'{d}/db', '-w', '-l', f'{d}/log', '-o', options, 'start')
         try: yield f'postgres://me@127.0.0.1:{port}/postgres'
         finally: run(where/'pg_ctl', '-D', f'{d}/db', '-m', 'immediate', 'stop')
 
 
-def test_a_database_keeps_it_postgresql(browser, tmp_path, postgres): in_database(browser, tmp_path, DATABASE_URL=postgres)
+def test_a_database_keeps_it_postgresql(browser, tmp_path, postgres):
+    in_database(browser, tmp_path, DATABASE_URL=postgres)

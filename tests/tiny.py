@@ -1,4 +1,4 @@
-"A network of two categories that needs no training: the bluer a picture the more it is jeans, the redder the more it is socks"
+"""A network of two categories that needs no training: a blue picture is jeans, a red one is socks"""
 
 import io
 import json
@@ -11,32 +11,15 @@ import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def write_model(path, size=64):
-    "An ONNX file with the metadata that our export writes"
-    import numpy as np
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
-    w = np.array([[0, 0, 8], [8, 0, 0]], np.float32).reshape(2, 3, 1, 1)
-    nodes = [
-        helper.make_node('GlobalAveragePool', ['image'], ['mean']),
-        helper.make_node('Conv', ['mean', 'w'], ['conv']),
-        helper.make_node('Flatten', ['conv'], ['logits']),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        'tiny',
-        [helper.make_tensor_value_info('image', TensorProto.FLOAT, ['n', 3, size, size])],
-        [helper.make_tensor_value_info('logits', TensorProto.FLOAT, ['n', 2])],
-        [numpy_helper.from_array(w, 'w')],
-    )
-    m = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)], ir_version=9)
-    meta = dict(
+def metadata(size=64):
+    "What our export writes into an ONNX file"
+    return dict(
         labels=['jeans', 'socks'],
         temperature=1.0,
         thresholds=dict(max_probability=0.6),
@@ -44,9 +27,31 @@ def write_model(path, size=64):
         precision='fp32',
         learner_sha256='0' * 64,
     )
-    helper.set_model_props(m, {k: json.dumps(v) for k, v in meta.items()})
-    onnx.save(m, path)
+
+
+def write_model(path, size=64):
+    "An ONNX file with the metadata that our export writes"
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = np.array([[0, 0, 8], [8, 0, 0]], np.float32).reshape(2, 3, 1, 1)
+    nodes = [
+        helper.make_node('GlobalAveragePool', ['image'], ['mean']),
+        helper.make_node('Conv', ['mean', 'weights'], ['conv']),
+        helper.make_node('Flatten', ['conv'], ['logits']),
+    ]
+    image = helper.make_tensor_value_info('image', TensorProto.FLOAT, ['n', 3, size, size])
+    logits = helper.make_tensor_value_info('logits', TensorProto.FLOAT, ['n', 2])
+    graph = helper.make_graph(nodes, 'tiny', [image], [logits], [numpy_helper.from_array(weights, 'weights')])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)], ir_version=9)
+    helper.set_model_props(model, {key: json.dumps(value) for key, value in metadata(size).items()})
+    onnx.save(model, path)
     return path
+
+
+def by_color(x):
+    "The same network in numpy, for a `Classifier` that needs no file"
+    return (np.stack([x[:, 2].mean((1, 2)), x[:, 0].mean((1, 2))], 1) * 4,)
 
 
 def settings_text(categories, **changes):
@@ -55,7 +60,10 @@ def settings_text(categories, **changes):
     for name, value in changes.items():
         section, _, key = name.partition('_')
         sections.setdefault(section, {})[key] = value
-    return '\n'.join(f'[{s}]\n' + ''.join(f'{k} = {v}\n' for k, v in kv.items()) for s, kv in sections.items())
+    lines = []
+    for section, keys in sections.items():
+        lines += [f'[{section}]', *(f'{key} = {value}' for key, value in keys.items())]
+    return '\n'.join(lines) + '\n'
 
 
 def write_settings(folder, **changes):
@@ -65,32 +73,53 @@ def write_settings(folder, **changes):
     return folder / 'settings.ini'
 
 
-def picture(color='blue', size=(80, 60), format='JPEG', **kw):
+def encoded(image, format='JPEG', **options):
+    "The content of a picture file"
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def picture(color='blue', size=(80, 60), format='JPEG', **options):
     "The content of a picture file of one color"
-    b = io.BytesIO()
-    Image.new('RGB', size, color).save(b, format, **kw)
-    return b.getvalue()
+    return encoded(Image.new('RGB', size, color), format, **options)
 
 
 def noise(side, seed=0):
     "A PNG that does not compress"
-    import numpy as np
-
-    b = io.BytesIO()
-    Image.fromarray(np.random.default_rng(seed).integers(0, 255, (side, side, 3), np.uint8)).save(b, 'PNG')
-    return b.getvalue()
+    pixels = np.random.default_rng(seed).integers(0, 255, (side, side, 3), np.uint8)
+    return encoded(Image.fromarray(pixels), 'PNG')
 
 
-def command(*args, cwd, env=(), **kw):
+def command(*args, cwd, env=(), **options):
     "`clothing-classifier` as a process of its own"
     cmd = [sys.executable, '-c', 'from clothing_classifier.cli import main; main()', *map(str, args)]
-    return subprocess.Popen(cmd, cwd=cwd, env={**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', **dict(env)}, **kw)
+    env = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', **dict(env)}
+    return subprocess.Popen(cmd, cwd=cwd, env=env, **options)
 
 
 def free_port():
+    "A port at which nothing listens"
     with socket.socket() as s:
         s.bind(('127.0.0.1', 0))
         return s.getsockname()[1]
+
+
+def answers(url):
+    "Whether a server answers with a status below 400"
+    try:
+        urllib.request.urlopen(url, timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def wait_until(condition, seconds=60):
+    "Wait for what a function says"
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, 'this did not happen in time'
+        time.sleep(0.05)
 
 
 @contextmanager
@@ -98,18 +127,16 @@ def served(folder, *options, env=(), seconds=60):
     "The API as a process: yields its port, the process, and the file of its log"
     port, log = free_port(), folder / 'log.txt'
     with open(log, 'w') as f:
-        p = command('serve', '--api', '--port', port, *options, cwd=folder, env=env, stdout=f, stderr=f)
+        process = command('serve', '--api', '--port', port, *options, cwd=folder, env=env, stdout=f, stderr=f)
+
+    def ready():
+        assert process.poll() is None, log.read_text()
+        return answers(f'http://127.0.0.1:{port}/readyz')
+
     try:
-        for _ in range(seconds * 10):
-            try:
-                urllib.request.urlopen(f'http://127.0.0.1:{port}/readyz', timeout=5).close()
-            except OSError:
-                time.sleep(0.1)
-            else:
-                break
-            assert p.poll() is None, log.read_text()
-        yield port, p, log
+        wait_until(ready, seconds)
+        yield port, process, log
     finally:
-        if p.poll() is None:
-            p.kill()
-        p.wait()
+        if process.poll() is None:
+            process.kill()
+        process.wait()

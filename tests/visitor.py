@@ -1,4 +1,4 @@
-"A visitor without a browser: opens the page, speaks to its kernel over the websocket, and need not be polite"
+"A visitor without a browser: opens the page, and sends its kernel any message over the websocket"
 import json
 import re
 import urllib.request
@@ -27,31 +27,38 @@ def unpack(data):
 
 
 class Visitor:
-    "`look(data)` is what the answer to an upload is"
+    "`look(data)` returns the answer to an upload"
     def __init__(self, url, timeout=120):
         self.url, self.timeout, self.session, self.n = url, timeout, str(uuid.uuid4()), 0
         with urllib.request.urlopen(url, timeout=timeout) as r: html = r.read().decode()
-        self.kernel, self.model = re.search(r'"kernelId": "([^"]+)"', html)[1], re.search(r'"model_id": "(\w+)"', html)[1]
+        self.kernel = re.search(r'"kernelId": "([^"]+)"', html)[1]
+        self.model = re.search(r'"model_id": "(\w+)"', html)[1]
         self.open()
 
     def open(self):
         to = f"{self.url.replace('http', 'ws', 1)}api/kernels/{self.kernel}/channels?session_id={self.session}"
-        self.socket = connect(to, subprotocols=['v1.kernel.websocket.jupyter.org'], max_size=None, open_timeout=self.timeout).__enter__()
+        protocols = ['v1.kernel.websocket.jupyter.org']
+        self.socket = connect(to, subprotocols=protocols, max_size=None, open_timeout=self.timeout).__enter__()
 
     def __enter__(self): return self
     def __exit__(self, *_): self.socket.close()
 
+    def header(self, kind):
+        return dict(msg_id=str(uuid.uuid4()), msg_type=kind, session=self.session, username='',
+            date='2026-01-01T00:00:00Z', version='5.3')
+
     def tell(self, content, *buffers):
-        header = dict(msg_id=str(uuid.uuid4()), msg_type='comm_msg', session=self.session, username='', date='2026-01-01T00:00:00Z', version='5.3')
-        self.socket.send(pack('shell', [header, {}, {}, dict(comm_id=self.model, data=dict(method='custom', content=content))], buffers))
+        data = dict(method='custom', content=content)
+        self.socket.send(pack('shell', [self.header('comm_msg'), {}, {}, dict(comm_id=self.model, data=data)], buffers))
 
     def hear(self, id):
         "The next message about request `id`"
         while True:
             kind, content, buffers = unpack(self.socket.recv(timeout=self.timeout))
-            if kind == 'comm_msg' and content['data'].get('method') == 'custom' and content['data']['content'].get('id') == id: return content['data']['content'], buffers
+            if kind != 'comm_msg' or content['data'].get('method') != 'custom': continue
+            if content['data']['content'].get('id') == id: return content['data']['content'], buffers
 
-    def start(self, size, what='look', **kw):
+    def start(self, size, what='answer', **kw):
         self.n += 1
         self.tell(dict(do='start', id=str(self.n), what=what, size=size, **kw))
         return str(self.n)
@@ -63,7 +70,7 @@ class Visitor:
             while at-got >= 4*PART:
                 answer, buffers = self.hear(id)
                 if 'error' in answer: return answer, buffers
-                got = answer.get('got', got)
+                got = answer.get('received', got)
             self.tell(dict(do='part', id=id), data[at:at+PART])
         while not ({'done', 'error'} & set(answer)): answer, buffers = self.hear(id)
         return answer, buffers

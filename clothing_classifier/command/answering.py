@@ -49,7 +49,31 @@ def _answer_all(rows, put, bar):
     return errors
 
 
-PICTURES = typer.Argument(help='Files, folders, patterns, links, or - for a picture on standard input', show_default=False)
+def _classifier(serve):
+    "The classifier of `[serve]`"
+    from ..images import give_memory_back
+    from ..predict import Classifier
+    give_memory_back()
+    return Classifier.load(serve.model, serve.threads, serve.max_megapixels)
+
+
+def _names(pictures, done):
+    "Names of the pictures that are not answered yet"
+    from ..serving import batch
+    return (name for name in batch.names(pictures) if name not in done)
+
+
+def _reader(settings, pictures):
+    "A function that reads a picture from its file, link or standard input"
+    from ..serving import batch
+    if not any(map(batch.is_link, pictures)): return batch.reader(None, settings.serve.max_upload_mb)
+    from ..serving.safe_fetch import open_links # takes a third of a second
+    return batch.reader(open_links(settings), settings.serve.max_upload_mb)
+
+
+PICTURES = typer.Argument(
+    help='Files, folders, patterns, links, or - for a picture on standard input', show_default=False)
+OUT = option('Write to this .csv or .jsonl file')
 
 
 @command('serve: model threads max_upload_mb max_megapixels', 'links', 'api: workers')
@@ -57,26 +81,19 @@ def predict(settings,
     pictures:list[str]=PICTURES,
     as_json:bool=option('One JSON object a line', '--json', default=False),
     as_csv:bool=option('Comma-separated values', '--csv', default=False),
-    out:Path=option('Write to this .csv or .jsonl file'),
+    out:Path=OUT,
     resume:bool=option('Go on with the file of --out: leave out what stands there', '--resume', default=False)
 ):
     "Say what is on pictures."
-    from ..images import give_memory_back
-    from ..predict import Classifier
     from ..serving import batch
-    from ..serving.safe_fetch import open_links
     _check_form(as_json, as_csv, out, resume)
-    give_memory_back()
-    serve = settings.serve
-    classifier = Classifier.load(serve.model, serve.threads, serve.max_megapixels)
+    classifier = _classifier(settings.serve)
     sheet = batch.Sheet(out, classifier.labels, resume) if out else None
     done = sheet.done if sheet else ()
-    def names(): return (o for o in batch.names(pictures) if o not in done)
-    links = open_links(settings) if any(map(batch.is_link, pictures)) else None
-    total = sum(1 for _ in names())
+    total = sum(1 for _ in _names(pictures, done))
     if not total and not done: print(f"{', '.join(pictures)}: there is no picture", file=sys.stderr)
     with sheet or nullcontext(), _bar(total, out) as bar:
         put = sheet.add if sheet else _printer(classifier.labels, as_json, as_csv)
-        read = batch.reader(links, serve.max_upload_mb)
-        errors = _answer_all(batch.classify(classifier, names(), read, settings.api.workers), put, bar)
+        rows = batch.classify(classifier, _names(pictures, done), _reader(settings, pictures), settings.api.workers)
+        errors = _answer_all(rows, put, bar)
     if errors: raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""What all sub-commands share: settings as options, mistakes as one sentence and an exit code, results as text or JSON"""
+"""What all sub-commands share: settings as options, errors as a sentence and an exit code, results as text or JSON"""
 import importlib
 import inspect
 import json
@@ -134,6 +134,13 @@ def _changes(options, given):
     return changes
 
 
+def _parameters(function, options):
+    "All parameters of a sub-command: its own, those of settings, and those that every one has"
+    _, *own = inspect.signature(function).parameters.values()
+    own = [o.replace(kind=inspect.Parameter.KEYWORD_ONLY) for o in own]
+    return own + [_setting_parameter(name, *place) for name,place in options.items()] + COMMON
+
+
 def command(
     *wanted:str, # sections of the settings, or `section: key key`, that become options
     **kwargs # passed to typer
@@ -144,9 +151,7 @@ def command(
         def run(**given):
             file, debug, changes = given.pop('settings_file'), given.pop('debug'), _changes(options, given)
             guarded(lambda: function(load_settings(file, **changes), **given), debug)
-        _, *own = inspect.signature(function).parameters.values()
-        parameters = [o.replace(kind=inspect.Parameter.KEYWORD_ONLY) for o in own]
-        parameters += [_setting_parameter(name, *place) for name,place in options.items()] + COMMON
+        parameters = _parameters(function, options)
         run.__signature__ = inspect.Signature(parameters)
         run.__annotations__ = {o.name: o.annotation for o in parameters}
         app.command(function.__name__, help=function.__doc__, epilog=CODES, **kwargs)(run)

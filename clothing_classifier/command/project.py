@@ -10,6 +10,8 @@ from typer.core import TyperCommand
 from ..settings import SettingsError
 from .base import CODES, app, as_json, command, guarded, option, show_json
 
+FOLDER = typer.Argument(help='Folder of the project; it is made if it is missing', show_default=False)
+
 
 def _settings_of_a_new_project():
     "The shipped settings; labels of somebody's CSV are left out, for they name the shipped categories"
@@ -36,7 +38,7 @@ def make_project(
 
 @app.command('new', epilog=CODES)
 def new(
-    folder:Path=typer.Argument(help='Folder of the project; it is made if it is missing', show_default=False),
+    folder:Path=FOLDER,
     debug:bool=option('Show the traceback of an error', '--debug', default=False)
 ):
     "Make a project folder for your own categories: settings.ini and the notebooks."

@@ -15,7 +15,7 @@ def notebook(
     "A notebook of the project. Raises `SettingsError`"
     file = settings.file.parent/'nbs'/name
     if not file.is_file():
-        raise SettingsError(f"{file}: there is no such notebook; make a project that has it with clothing-classifier new FOLDER")
+        raise SettingsError(f"{file}: there is no such notebook; clothing-classifier new FOLDER makes a project")
     return file
 
 
@@ -48,21 +48,21 @@ def _check_address(ip, port):
 
 def _serve_page(settings, browser):
     "Serve the page that classifies"
-    from ..page.server import serve_page
     from ..predict import check_model
     app_notebook = notebook(settings, 'app.ipynb')
     check_model(settings.serve.model)
     settings_for_notebooks(settings)
+    from ..page.server import serve_page
     serve_page(settings, app_notebook, browser)
 
 
 def serve_clean_page(settings):
     "Serve the page on which labels are mended, to this machine alone"
+    file = notebook(settings, 'clean.ipynb')
+    settings_for_notebooks(settings)
     from voila.app import Voila
 
     from ..page.server import voila_config
-    file = notebook(settings, 'clean.ipynb')
-    settings_for_notebooks(settings)
     options = [str(file), f'--port={settings.serve.port}', '--Voila.ip=127.0.0.1']
     Voila.launch_instance(options, config=voila_config(settings, preheat=False, idle=600, ours=False))
 

@@ -11,6 +11,10 @@ from .serving import serve_clean_page
 FOLDER = option('A folder with a folder of pictures for each category')
 CSV = option('A CSV with the columns image and label; [labels] of the settings maps labels to categories')
 URLS = option('A folder with a list of addresses for each category, urls_<category>.csv')
+SHEET = option('Write a sheet of small pictures to this file')
+APART_FROM = option(
+    'Settings whose test pictures are left out, and whose validation pictures validate here too', default=[])
+BODY = option('Write the weights of the body to this .safetensors file, to start other trainings from')
 RUN = option('Folder of the training; else the newest in [train] runs')
 REPLACE = option('Replace the export that is there', '--replace', default=False)
 
@@ -43,13 +47,22 @@ def collect(settings,
     show(summary, as_json)
 
 
+def _kept(settings):
+    "A table of the pictures on disk, also where they are too few to train on: path, category, width, height"
+    store = training_module('collecting.store').Store(settings)
+    rows = [row for row in store.rows.values() if not row.rejected and store.file(row).is_file()]
+    table = [(store.file(row), store.category(row), int(row.width), int(row.height)) for row in rows]
+    import pandas as pd
+    return pd.DataFrame(table, columns=['path','category','width','height']).drop_duplicates('path')
+
+
 @command('data')
 def look(settings,
-    sheet:Path=option('Write a sheet of small pictures to this file'),
+    sheet:Path=SHEET,
     as_json:bool=as_json
 ):
     "Count the pictures, and show some."
-    pictures = training_module('cleaning.quality').pictures(settings)
+    pictures = _kept(settings)
     if pictures.empty:
         raise SettingsError(f"{settings.data.path}: holds no picture of these categories; "
             "run clothing-classifier collect first")
@@ -93,9 +106,8 @@ def _save_body(learn, arch, file):
 
 @command('train', 'data')
 def train(settings,
-    apart_from:list[str]=option('Settings whose test pictures are left out, and whose validation pictures validate '
-        'here too', default=[]),
-    body:Path=option('Write the weights of the body to this .safetensors file, to start other trainings from'),
+    apart_from:list[str]=APART_FROM,
+    body:Path=BODY,
     as_json:bool=as_json
 ):
     "Fine-tune a network on the pictures."
@@ -144,15 +156,26 @@ def print_figures(
     figures:dict # from `evaluate`, or the metrics of a run
 ):
     "Accuracy with its interval, figures of each category, and how other things are answered"
-    import pandas as pd
-    test = figures['test']
-    low, high = map(_percent, test['interval'])
-    print(f"{_percent(test['accuracy'])} of {test['pictures']} test pictures are right (95 % interval {low} to {high}); "
-        f"{_percent(test['known'])} stay known\n")
-    categories = pd.DataFrame(test['categories']).T
-    print(categories.reindex(columns=['precision','recall','f1','pictures']).astype(dict(pictures=int)).to_string())
+    _print_accuracy(figures['test'])
+    print()
+    _print_categories(figures['test']['categories'])
     for kind,other in figures.get('unknown', {}).items():
         print(f"\n{kind}: {_percent(other['unknown'])} of {other['pictures']} are answered with unknown")
+
+
+def _print_accuracy(test):
+    low, high = map(_percent, test['interval'])
+    print(f"{_percent(test['accuracy'])} of {test['pictures']} test pictures are right "
+        f"(95 % interval {low} to {high}); {_percent(test['known'])} stay known")
+
+
+def _print_categories(categories):
+    import pandas as pd
+    table = pd.DataFrame(categories).T.reindex(columns=['precision','recall','f1','pictures'])
+    print(table.astype(dict(pictures=int)).to_string())
+
+
+def _is_terminal(): return sys.stdin.isatty()
 
 
 def _check_replace(settings, replace):
@@ -160,7 +183,7 @@ def _check_replace(settings, replace):
     files = [o for o in (settings.export.learner, settings.export.network) if o.exists()]
     if replace or not files: return
     names = ' and '.join(o.name for o in files)
-    if not sys.stdin.isatty(): raise SettingsError(f"{names}: already there; add --replace to replace what is there")
+    if not _is_terminal(): raise SettingsError(f"{names}: already there; add --replace to replace what is there")
     if not typer.confirm(f'Replace {names}?', err=True):
         raise SettingsError(f"{names}: not replaced; name other files in [export] of {settings.file}")
 
@@ -205,7 +228,7 @@ def report(settings, run:Path=RUN, replace:bool=REPLACE, as_json:bool=as_json):
 @command('train', 'export', 'unknown', 'data')
 def build(settings, folder:Path=FOLDER, csv:Path=CSV, replace:bool=REPLACE, as_json:bool=as_json):
     "Import pictures, train, evaluate, export: everything from pictures to export.pkl and export.onnx."
-    module, exporting = training_module('train'), training_module('export') # what is missing is said before it takes hours
+    module, exporting = training_module('train'), training_module('export') # first of all: are they installed?
     sources = _sources(settings, folder, csv)
     _check_replace(settings, replace)
     with progress():

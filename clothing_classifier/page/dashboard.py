@@ -1,88 +1,133 @@
-"""The page: pictures in, for each what it shows and how sure that is"""
+"""The page of `app.ipynb`: pictures come in from the browser, and a function answers each"""
 
 import base64
 import sys
 import traceback
 
-import ipywidgets as widgets
+import anywidget
+import traitlets
 
-from ..page.inference import open_engine
-from ..page.widget import Browser
-from ..settings import Settings, load_settings
 from ..texts import Texts
+from .shared_classifier import Answer, Picture, RequestRefused, SharedClassifier, shared_classifier
+from .static_files import join_modules, static_text
 
-_kinds = dict(look=('url',), why=('category',), wrong=('category','answer','url'))
+__all__ = ['Page', 'shared_classifier']
+
+MODULES = 'dom', 'requests', 'correction', 'card', 'table', 'picture', 'intake', 'results', 'visit', 'page'
 
 
 class Upload:
-    "A request of the browser, with the file that belongs to it"
-    def __init__(self, m):
-        self.id, self.what, self.size, self.data = str(m['id'])[:40], m['what'], int(m.get('size') or 0), bytearray()
-        self.kw = {k: str(m[k])[:4000] for k in _kinds[self.what] if m.get(k)}
+    "A request of the browser, and what has arrived of its file"
+    values_of = dict(
+        answer=('name', 'url'),
+        explain=('category', 'url', 'sha1'),
+        correct=('category', 'answer', 'url', 'sha1'))
+
+    def __init__(self,
+        message:dict # content of a message of the browser, unchecked
+    ):
+        self.id = str(message['id'])[:40]
+        self.what = message['what']
+        self.size = int(message.get('size') or 0)
+        self.values = {name: str(message[name])[:4000] for name in self.values_of[self.what] if message.get(name)}
+        self.data = bytearray()
+        if self.what != 'answer' and 'category' not in self.values: raise ValueError('the request names no category')
 
     @property
-    def whole(self): return len(self.data) >= self.size
+    def is_complete(self)->bool: return len(self.data) >= self.size
 
-    def add(self, part):
+    @property
+    def picture(self)->Picture:
+        kept = {name: self.values[name] for name in ('name', 'url', 'sha1') if name in self.values}
+        return Picture(data=bytes(self.data), **kept)
+
+    def add(self,
+        part:bytes # next part of the file
+    ):
         "Raises `ValueError` if more comes than was announced"
-        if len(self.data) + len(part) > self.size: raise ValueError('the browser sent more than it said')
+        if len(self.data) + len(part) > self.size: raise ValueError('more bytes than the request announced')
         self.data += part
 
 
-class Dashboard:
-    "Passes files to the engine, and answers to the browser. Show `browser`"
+def _data_url(jpeg): return f'data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}'
+
+
+class Page(anywidget.AnyWidget):
+    "The page; display it"
+    _esm, _css = join_modules(*MODULES), static_text('page.css')
+    about = traitlets.Dict().tag(sync=True) # what the browser shows before the first picture
+
     def __init__(self,
-        engine, # `Engine` or `Remote`
-        settings:Settings # Title, language, limits
+        answer, # function: `Picture` -> what `classifier.predict` returns, a category, or category -> probability
+        classifier:SharedClassifier, # opens pictures, explains answers, keeps corrections
+        title:str|None=None, # heading; None: the one in the settings
+        sentence:str|None=None # text below the heading; None: the categories that it tells apart
     ):
-        s, self.engine, self.words, self.now = settings.serve, engine, Texts(settings.serve.language), None
-        self.most = int(s.max_upload_mb*1e6)
-        self.about, jpegs = engine.ask('about')
-        if 'error' in self.about: raise RuntimeError(self.about['error'])
-        drawn = [(c, f'data:image/jpeg;base64,{base64.b64encode(o).decode()}') for c,o in zip(self.about['drawn'], jpegs)]
-        shown = dict(title=s.title, list=self.words.list(self.about['labels']), max_mb=s.max_upload_mb, texts=self.words.texts, language=s.language)
-        self.browser = Browser(about=self.about | shown | dict(drawn=drawn))
-        self.browser.on_msg(lambda widget, m, buffers: self.hear(m, buffers))
+        serve = classifier.settings.serve
+        self.answer, self.classifier = answer, classifier
+        self.texts = Texts(serve.language)
+        self.most = int(serve.max_upload_mb*1e6) # bytes of an upload
+        self.upload = None # the one that is arriving
+        categories = self.texts.list(classifier.categories)
+        examples = zip(classifier.about['examples'], map(_data_url, classifier.examples), strict=True)
+        super().__init__(about=classifier.about | dict(
+            title=title or serve.title,
+            sentence=sentence or self.texts('tells', labels=categories),
+            examples=list(examples),
+            max_mb=serve.max_upload_mb,
+            texts=self.texts.texts,
+            language=serve.language))
+        self.on_msg(self._receive)
 
-    def say(self, id, jpegs=(), **kw): self.browser.send(dict(id=id, **kw), buffers=list(jpegs))
-
-    def hear(self, m, buffers):
-        "A message of the browser. Whatever is wrong with it, this process goes on"
-        try: self._start(m) if m['do'] == 'start' else self._part(m, buffers)
+    def _receive(self, widget, message, buffers):
+        "Handle a message of the browser; whatever is wrong with it, the kernel goes on"
+        try:
+            if message['do'] == 'start': self._start(message)
+            else: self._add(message, buffers)
         except Exception as e:
             traceback.print_exception(e, file=sys.__stderr__)
-            self.now = None
-            self.say(str(m.get('id')) if isinstance(m, dict) else '', error=self.words('ours'))
+            self.upload = None
+            self._reply(str(message.get('id')) if isinstance(message, dict) else '', error=self.texts('ours'))
 
-    def _start(self, m):
-        self.now = o = Upload(m)
-        if o.size > self.most: return self._refuse('too_big', mb=f'{o.size/1e6:.0f}', most=f'{self.most/1e6:.0f}')
-        if o.what != 'look' and 'category' not in o.kw: raise ValueError('no category')
-        if o.whole: self._finish()
-        else: self.say(o.id, got=0) # Heard
+    def _reply(self, id, jpegs=(), **content): self.send(dict(id=id, **content), buffers=list(jpegs))
 
-    def _part(self, m, buffers):
-        if not self.now or m['id'] != self.now.id: return # Of a file that was refused or cut off
-        for o in buffers: self.now.add(o)
-        if self.now.whole: self._finish()
-        else: self.say(self.now.id, got=len(self.now.data))
+    def _start(self, message):
+        self.upload = upload = Upload(message)
+        if upload.size > self.most: self._refuse_size()
+        elif upload.is_complete: self._finish()
+        else: self._reply(upload.id, received=0)
 
-    def _refuse(self, key, **kw):
-        o, self.now = self.now, None
-        self.say(o.id, error=self.words(key, **kw))
+    def _refuse_size(self):
+        upload, self.upload = self.upload, None
+        sizes = dict(mb=f'{upload.size/1e6:.0f}', most=f'{self.most/1e6:.0f}')
+        self._reply(upload.id, error=self.texts('too_big', **sizes))
+
+    def _add(self, message, buffers):
+        if not self.upload or message['id'] != self.upload.id: return # a file that was refused or cut off
+        for part in buffers: self.upload.add(part)
+        if self.upload.is_complete: self._finish()
+        else: self._reply(self.upload.id, received=len(self.upload.data))
 
     def _finish(self):
-        "Everything is here: ask, answer, forget"
-        o, self.now = self.now, None
-        if o.what == 'why' and o.kw['category'] not in self.about['labels']: raise ValueError('no such category')
-        self.say(o.id, got=o.size)
-        answer, jpegs = self.engine.ask(o.what, bytes(o.data), **o.kw)
-        self.say(o.id, jpegs, **answer, **({} if 'error' in answer else dict(done=True)))
+        "Answer an upload that is complete, and forget it"
+        upload, self.upload = self.upload, None
+        self._reply(upload.id, received=upload.size)
+        handle = dict(answer=self._answer, explain=self._explain, correct=self._correct)[upload.what]
+        try: content, jpegs = handle(upload.picture, upload.values)
+        except RequestRefused as e: self._reply(upload.id, error=str(e))
+        else: self._reply(upload.id, jpegs, done=True, **content)
 
+    def _answer(self, picture, values):
+        answer = Answer.of(self.answer(picture))
+        self.classifier.open(picture)
+        names = 'answer', 'category', 'probability', 'probabilities', 'known'
+        return {name: getattr(answer, name) for name in names} | dict(sha1=picture.sha1), [picture.thumbnail]
 
-def dashboard(
-    settings:Settings|None=None # None: the nearest `settings.ini`
-)->widgets.Widget: # Display it
-    "The page, with the model that the settings name"
-    settings = settings or load_settings()
-    return Dashboard(open_engine(settings), settings).browser
+    def _explain(self, picture, values):
+        if values['category'] not in self.classifier.categories: raise ValueError('no such category')
+        places, jpeg = self.classifier.explain(picture, values['category'])
+        return dict(places=places), [jpeg]
+
+    def _correct(self, picture, values):
+        self.classifier.keep(picture, values['category'], values.get('answer', ''))
+        return {}, []

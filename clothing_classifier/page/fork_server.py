@@ -1,4 +1,4 @@
-"""A process for each visitor, forked from one that has imported everything"""
+"""A kernel for each visitor, forked from a process that has imported everything it needs"""
 
 import gc
 import importlib
@@ -13,102 +13,123 @@ import sys
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from jupyter_server.services.kernels.kernelmanager import ServerKernelManager
 
+PRELOADED = """ipykernel.ipkernel ipykernel.kernelapp ipykernel.zmqshell IPython.core.completerlib
+    IPython.core.debugger IPython.core.oinspect IPython.extensions.storemagic psutil tornado.locks
+    tornado.platform.asyncio tornado.queues clothing_classifier.page.dashboard""".split()
 
-def _become_kernel(o):
-    "Be the kernel that `o` asks for, to the end"
+
+def _run_kernel(request):
+    "Become the kernel of a request; returns when it ends"
     from ipykernel.kernelapp import IPKernelApp
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
-    os.chdir(o['cwd'])
+    os.chdir(request['cwd'])
     os.environ.clear()
-    os.environ.update(o['env'])
-    IPKernelApp.launch_instance(['-f', o['file'], '--HistoryManager.enabled=False', '--IPKernelApp.log_level=40', f'--IPKernelApp.parent_handle={os.getppid()}'])
+    os.environ.update(request['env'])
+    parent = f'--IPKernelApp.parent_handle={os.getppid()}'
+    options = ['--HistoryManager.enabled=False', '--IPKernelApp.log_level=40', parent]
+    IPKernelApp.launch_instance(['-f', request['file'], *options])
 
 
-_imports = """ipykernel.ipkernel ipykernel.kernelapp ipykernel.zmqshell IPython.core.completerlib IPython.core.debugger IPython.core.oinspect
-    IPython.extensions.storemagic psutil tornado.locks tornado.platform.asyncio tornado.queues clothing_classifier.page.dashboard""" # What a kernel of ours will need
+def _fork():
+    "`os.fork`; -1 where memory or the number of processes does not allow one more"
+    try: return os.fork()
+    except OSError: return -1
 
 
-def nursery(fd):
-    "Fork a kernel for each line that comes in, until there are no more"
+def run_fork_server(
+    fd:int # file descriptor of a socket
+):
+    "Fork a kernel for each line that comes in, and answer with its process id"
     sys.modules['debugpy'] = None # 15 MB that no visitor needs
-    for o in _imports.split(): importlib.import_module(o)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN) # The dead are buried by the system
+    for module in PRELOADED: importlib.import_module(module)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN) # the system removes ended kernels
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.collect()
-    gc.freeze() # What is here stays shared: the collector doesn't write to it
-    with socket.socket(fileno=fd) as s, s.makefile('rb') as lines:
+    gc.freeze() # the collector would write to these objects, and so copy memory that all kernels share
+    with socket.socket(fileno=fd) as connection, connection.makefile('rb') as lines:
         for line in lines:
-            try: pid = os.fork()
-            except OSError: pid = -1 # No memory, or too many processes
-            if pid: s.sendall(b'%d\n' % pid)
+            pid = _fork()
+            if pid: connection.sendall(b'%d\n' % pid)
             else:
                 lines.close()
-                s.close()
-                try: _become_kernel(json.loads(line))
+                connection.close()
+                try: _run_kernel(json.loads(line))
                 finally: os._exit(0)
 
 
-class Forked:
-    "A process that somebody else forked, with the methods of `Popen` that Jupyter needs"
+class ForkedProcess:
+    "A process that the fork server started, with the methods of `Popen` that Jupyter calls"
     stdin = stdout = stderr = None
-    def __init__(self, pid): self.pid, self.fd = pid, os.pidfd_open(pid)
-    def _ended(self, ms=None):
-        "Has it ended, or does it within so many milliseconds?"
-        p = select.poll()
-        p.register(self.fd, select.POLLIN)
-        return bool(p.poll(ms))
 
-    def poll(self): return 0 if self.fd is None or self._ended(0) else None
-    def send_signal(self, n): signal.pidfd_send_signal(self.fd, n)
+    def __init__(self, pid):
+        self.pid = pid
+        self.fd = os.pidfd_open(pid)
+
+    def _has_ended(self, timeout=None):
+        "Wait for its end, at most so many milliseconds"
+        poll = select.poll()
+        poll.register(self.fd, select.POLLIN)
+        return bool(poll.poll(timeout))
+
+    def poll(self): return 0 if self.fd is None or self._has_ended(0) else None
+    def send_signal(self, signal_number): signal.pidfd_send_signal(self.fd, signal_number)
     def kill(self): self.send_signal(signal.SIGKILL)
     def terminate(self): self.send_signal(signal.SIGTERM)
 
     def wait(self):
         if self.fd is None: return 0
-        self._ended()
+        self._has_ended()
         os.close(self.fd)
         self.fd = None
         return 0
 
 
-def _pidfd_works():
-    "Old kernels, and some sandboxes, have no file descriptors of processes"
-    try: return os.close(os.pidfd_open(os.getpid())) is None
+def _has_pidfd():
+    "Old Linux kernels, and some sandboxes, have no file descriptors of processes"
+    if not hasattr(signal, 'pidfd_send_signal'): return False
+    try: os.close(os.pidfd_open(os.getpid()))
     except (AttributeError, OSError): return False
+    return True
 
 
-class Nursery:
-    "Starts kernels; `Nursery.here` is the one of this process"
-    here = None
-    possible = hasattr(signal, 'pidfd_send_signal') and _pidfd_works()
+class ForkServer:
+    "Starts the fork server and asks it for kernels; `ForkServer.running` is the one of this process"
+    running = None
+    possible = _has_pidfd()
 
     def __init__(self): self._start()
 
     def _start(self):
         ours, theirs = socket.socketpair()
-        code = f'from clothing_classifier.page.fork_server import nursery; nursery({theirs.fileno()})'
+        code = f'from clothing_classifier.page.fork_server import run_fork_server; run_fork_server({theirs.fileno()})'
         env = os.environ | dict(MALLOC_ARENA_MAX='2', MPLBACKEND='agg')
-        self.process = subprocess.Popen([sys.executable, '-c', code], pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=env)
+        command = [sys.executable, '-c', code]
+        self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=env)
         theirs.close()
         ours.settimeout(120)
         self.socket, self.lines = ours, ours.makefile('rb')
-        Nursery.here = self
+        ForkServer.running = self
 
-    def fork(self, file, env, cwd)->Forked:
-        "A kernel with this connection file; a nursery that has ended is started again. Raises `OSError` if there is no room for one more"
-        ask = json.dumps(dict(file=str(file), env=env, cwd=str(cwd or os.getcwd()))).encode() + b'\n'
-        if not (pid := self._answer(ask)):
+    def fork(self,
+        file:str, # connection file of the kernel
+        env:dict, # its environment
+        cwd:str|None # its working directory
+    )->ForkedProcess:
+        "A new kernel; a fork server that has ended is started again. Raises `OSError` if there is no room for one more"
+        request = json.dumps(dict(file=str(file), env=env, cwd=str(cwd or os.getcwd()))).encode() + b'\n'
+        pid = self._ask(request)
+        if not pid:
             self.stop()
             self._start()
-            pid = self._answer(ask)
+            pid = self._ask(request)
         if pid < 1: raise OSError('no kernel could be started: too little memory, or too many processes')
-        return Forked(pid)
+        return ForkedProcess(pid)
 
-    def _answer(self, ask):
-        "The number that the nursery answers with, 0 if it has ended"
+    def _ask(self, request):
+        "The process id of a new kernel: -1 if there is no room, 0 if the fork server has ended"
         try:
-            self.socket.sendall(ask)
+            self.socket.sendall(request)
             return int(self.lines.readline() or 0)
         except OSError: return 0
 
@@ -117,20 +138,23 @@ class Nursery:
         self.lines.close()
         try: self.process.wait(10)
         except subprocess.TimeoutExpired: self.process.kill()
-        Nursery.here = None
+        ForkServer.running = None
 
 
 class ForkProvisioner(LocalProvisioner):
-    "Kernels from the nursery"
-    async def launch_kernel(self, cmd, **kw):
-        self.process = Nursery.here.fork(cmd[cmd.index('-f')+1], kw.get('env') or dict(os.environ), kw.get('cwd'))
+    "Provides a kernel that the fork server started"
+    async def launch_kernel(self, cmd, **kwargs):
+        file = cmd[cmd.index('-f')+1]
+        env = kwargs.get('env') or dict(os.environ)
+        self.process = ForkServer.running.fork(file, env, kwargs.get('cwd'))
         self.pid = self.pgid = self.process.pid
         return self.connection_info
 
 
-class ForkManager(ServerKernelManager):
-    "A kernel that comes from the nursery, if there is one"
-    async def _async_pre_start_kernel(self, **kw):
-        if Nursery.here and self.provisioner is None:
-            self.provisioner = ForkProvisioner(kernel_id=self.kernel_id or kw.get('kernel_id'), kernel_spec=self.kernel_spec, parent=self)
-        return await super()._async_pre_start_kernel(**kw)
+class ForkKernelManager(ServerKernelManager):
+    "A kernel from the fork server, if one runs"
+    async def _async_pre_start_kernel(self, **kwargs):
+        if ForkServer.running and self.provisioner is None:
+            id = self.kernel_id or kwargs.get('kernel_id')
+            self.provisioner = ForkProvisioner(kernel_id=id, kernel_spec=self.kernel_spec, parent=self)
+        return await super()._async_pre_start_kernel(**kwargs)

@@ -1,4 +1,4 @@
-"""How Voila serves the page: at once, from little memory, and with nothing left behind"""
+"""The server of the page: Voila with a limit of visitors, a health check, and kernels that are forked"""
 
 import os
 import tempfile
@@ -12,105 +12,147 @@ from traitlets.config import Config
 from voila.app import Voila
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
-from ..page.fork_server import Nursery
-from ..page.inference import EngineProcess
-from ..page.template import full_page, write_template
 from ..settings import Settings
+from .fork_server import ForkServer
+from .inference_process import InferenceProcess
+from .template import full_page, template_values, write_template
 
 
 class PatientKernelManager(AsyncMappingKernelManager):
-    "Culls a kernel no sooner than one idle timeout after it has left the pool of kernels started ahead"
+    "Culls an idle kernel no sooner than one idle timeout after it has left the pool of kernels started ahead"
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self._out = {} # Kernel -> when it was first seen outside the pool
+        self._left_pool = {} # kernel id -> when it was first seen outside the pool
 
     async def cull_kernel_if_idle(self, kernel_id):
         "Called every `cull_interval` seconds for each kernel that is not in the pool"
         now = datetime.now(timezone.utc)
-        if now - self._out.setdefault(kernel_id, now) > timedelta(seconds=self.cull_idle_timeout): await super().cull_kernel_if_idle(kernel_id)
-        self._out = {k: t for k,t in self._out.items() if k in self}
+        left_pool = self._left_pool.setdefault(kernel_id, now)
+        if now - left_pool > timedelta(seconds=self.cull_idle_timeout):
+            await super().cull_kernel_if_idle(kernel_id)
+        self._left_pool = {id: since for id,since in self._left_pool.items() if id in self}
 
 
-class Health(RequestHandler):
-    "200 while the engine runs"
+def preheated(
+    kernel_manager # Voila's
+)->int: # kernels
+    "The number of kernels that were started ahead and have no visitor"
+    pools = getattr(kernel_manager, '_pools', {}).values()
+    return sum(kernel.done() for pool in pools for kernel in pool)
+
+
+class HealthCheck(RequestHandler):
+    "200 while the inference process runs"
     def get(self):
-        ok = self.settings['engine'] is None or self.settings['engine'].process.poll() is None
+        inference = self.settings['inference']
+        ok = inference is None or inference.process.poll() is None
         self.set_status(200 if ok else 503)
-        self.write(dict(status='ok' if ok else 'the engine is starting'))
+        self.write(dict(status='ok' if ok else 'the inference process is starting'))
 
 
-def waiting(km)->int: return sum(o.done() for pool in getattr(km, '_pools', {}).values() for o in pool) # Kernels started ahead
-
-
-def door(handler):
-    "Voila's handler of the page, behind a door that lets so many in"
-    class Door(handler):
+def limit_visitors(handler):
+    "Voila's handler of the page, with 503 for one visitor too many"
+    class LimitedHandler(handler):
         async def prepare(self):
             await super().prepare()
-            self.xsrf_token # Reading it sets the cookie with which the tab ends its kernel
-            km, entering = self.settings['kernel_manager'], self.settings['entering']
-            if len(km) - waiting(km) + len(entering) < self.settings['visitors']: return entering.add(self)
+            str(self.xsrf_token) # reading it sets the cookie with which the browser ends its kernel
+            if self._visitors() < self.settings['max_visitors']: self.settings['entering'].add(self)
+            else: self._refuse()
+
+        def _visitors(self):
+            kernels = self.settings['kernel_manager']
+            return len(kernels) - preheated(kernels) + len(self.settings['entering'])
+
+        def _refuse(self):
             self.set_status(503)
             self.set_header('Retry-After', '5')
-            self.finish(self.settings['full'])
+            self.finish(self.settings['full_page'])
 
         def on_finish(self):
             self.settings['entering'].discard(self)
             super().on_finish()
-    return Door
+    return LimitedHandler
 
 
-def careful(handler):
-    "Voila's handler of the websocket, which looks at the numbers in a message before it believes them"
-    class Careful(handler):
-        def on_message(self, m):
-            if isinstance(m, bytes) and 8*(int.from_bytes(m[:8], 'little')+1) <= len(m): super().on_message(m)
+def check_messages(handler):
+    "Voila's handler of the websocket, which closes it on a message whose head cannot be true"
+    class CheckedHandler(handler):
+        def on_message(self, message):
+            if isinstance(message, bytes) and _head_size(message) <= len(message): super().on_message(message)
             else: self.close(1003, 'not a message')
-    return Careful
+    return CheckedHandler
 
 
-class Page(Voila):
-    "Voila with a door, a health check, and answers that are compressed"
-    engine = None # The `EngineProcess`, for the health check
+def _head_size(message):
+    "Bytes of the offsets that a message says it begins with"
+    parts = int.from_bytes(message[:8], 'little')
+    return 8*(parts+1)
+
+
+class PageServer(Voila):
+    "Voila with a limit of visitors, a health check and compressed answers"
+    inference = None # the `InferenceProcess`, for the health check
+
     def init_settings(self):
-        o = self.tornado_settings
-        return super().init_settings() | dict(compress_response=True, visitors=o['visitors'], full=o['full'], entering=set(), engine=self.engine)
+        ours = {key: self.tornado_settings[key] for key in ('max_visitors', 'full_page')}
+        return super().init_settings() | ours | dict(compress_response=True, entering=set(), inference=self.inference)
 
     def init_handlers(self):
-        *rest, (path, handler, args) = super().init_handlers()
-        rest = [(o[0], careful(o[1]), *o[2:]) if issubclass(o[1], VoilaKernelWebsocketHandler) else o for o in rest]
-        return [(url_path_join(self.server_url, '/healthz'), Health), *rest, (path, door(handler), args)]
+        *others, (path, page_handler, options) = super().init_handlers()
+        def checked(path, handler, *rest):
+            is_websocket = issubclass(handler, VoilaKernelWebsocketHandler)
+            return path, check_messages(handler) if is_websocket else handler, *rest
+        health = url_path_join(self.server_url, '/healthz'), HealthCheck
+        return [health, *(checked(*o) for o in others), (path, limit_visitors(page_handler), options)]
 
 
 def voila_config(
-    settings:Settings, # Whose `[serve]`
-    preheat:bool=True, # Start a kernel ahead of each visitor
-    idle:int=50, # Seconds until the kernel of a closed tab is culled; never seen again after twice that
-    ours:bool=True # The page's own template, and its kernels by fork
-)->Config: # For `Page.launch_instance`
+    settings:Settings, # section `[serve]`
+    preheat:bool=True, # start a kernel ahead of each visitor
+    idle:int=50, # seconds until the kernel of a closed tab is culled; twice that if no browser ever connected
+    ours:bool=True # the page's own template and forked kernels
+)->Config: # argument of `PageServer.launch_instance`
     "Voila's configuration"
-    c, s = Config(), settings.serve
-    c.VoilaConfiguration.update(preheat_kernel=preheat, default_pool_size=1, strip_sources=True, show_tracebacks=False, template='clothing' if ours else 'lab',
-        allow_template_override='NO', multi_kernel_manager_class=PatientKernelManager, file_allowlist=[r'.*\.(png|svg|ico)'], extension_denylist=['jupyterlab-jupytext'], theme='light')
+    c = Config()
+    c.VoilaConfiguration.update(
+        preheat_kernel=preheat,
+        default_pool_size=1,
+        strip_sources=True,
+        show_tracebacks=False,
+        template='clothing' if ours else 'lab',
+        theme='light',
+        allow_template_override='NO',
+        multi_kernel_manager_class=PatientKernelManager,
+        file_allowlist=[r'.*\.(png|svg|ico)'],
+        extension_denylist=['jupyterlab-jupytext'],
+        resources=dict(page=template_values(settings)))
     c.MappingKernelManager.update(cull_idle_timeout=idle, cull_interval=max(idle//5, 1), cull_connected=False)
-    if ours: c.MappingKernelManager.kernel_manager_class = 'clothing_classifier.page.fork_server.ForkManager'
-    c.Voila.port_retries = 0 # A proxy waits at this port and no other
-    c.Voila.tornado_settings = dict(websocket_max_message_size=2**20, visitors=s.visitors, full=full_page(settings))
-    c.HTMLExporter.language_code = s.language
+    if ours: c.MappingKernelManager.kernel_manager_class = 'clothing_classifier.page.fork_server.ForkKernelManager'
+    c.Voila.port_retries = 0 # a proxy waits at this port and no other
+    c.Voila.tornado_settings = dict(
+        websocket_max_message_size=2**20,
+        max_visitors=settings.serve.visitors,
+        full_page=full_page(settings))
+    c.HTMLExporter.language_code = settings.serve.language
     return c
 
 
 def serve_page(
-    settings:Settings, # Of the page; the environment already tells the other processes where to read them
+    settings:Settings, # the file that the environment names to the other processes
     notebook:str|Path, # `app.ipynb`
-    browser:bool=False, # Open the page in a browser
-    preheat:bool=True # Start a kernel ahead of each visitor
+    browser:bool=False, # open the page in a browser
+    preheat:bool=True # start a kernel ahead of each visitor
 ):
-    "Serve until asked to stop"
-    s, engine, nursery = settings.serve, EngineProcess() if EngineProcess.possible else None, Nursery() if Nursery.possible else None
-    with tempfile.TemporaryDirectory(prefix='clothing-classifier-') as d:
-        os.environ['JUPYTER_PATH'] = os.pathsep.join([str(write_template(settings, d)), *filter(None, [os.environ.get('JUPYTER_PATH')])])
-        Page.engine, args = engine, [str(notebook), f'--port={s.port}', f'--Voila.ip={s.ip}', *([] if browser else ['--no-browser'])]
-        try: Page.launch_instance(args, config=voila_config(settings, preheat))
+    "Serve the page until the process is told to stop"
+    inference = InferenceProcess() if InferenceProcess.possible else None
+    fork_server = ForkServer() if ForkServer.possible else None
+    PageServer.inference = inference
+    options = [f'--port={settings.serve.port}', f'--Voila.ip={settings.serve.ip}']
+    if not browser: options.append('--no-browser')
+    with tempfile.TemporaryDirectory(prefix='clothing-classifier-') as folder:
+        paths = [str(write_template(folder)), os.environ.get('JUPYTER_PATH')]
+        os.environ['JUPYTER_PATH'] = os.pathsep.join(filter(None, paths))
+        try: PageServer.launch_instance([str(notebook), *options], config=voila_config(settings, preheat))
         finally:
-            for o in filter(None, (nursery, engine)): o.stop()
+            for process in (fork_server, inference):
+                if process: process.stop()

@@ -1,4 +1,4 @@
-"""Ten thousand pictures in a folder: answers as they come, memory that does not grow, and a stop that loses nothing"""
+"""Many pictures: their names one by one, an answer for each, and a file of answers that can be continued"""
 
 import csv
 import glob
@@ -14,116 +14,156 @@ from ..images import ImageError, formats
 from ..predict import Classifier, Prediction
 
 
-class BulkError(ValueError):
-    "A list of pictures that cannot be worked through; its text says what to do"
+class BatchError(ValueError):
+    "A file of answers that cannot be written or continued"
 
 
-def is_link(name:str)->bool: return name.lower().startswith(('http://','https://'))
+def is_link(name:str)->bool: return name.lower().startswith(('http://', 'https://'))
 
 
-def _walk(folder):
-    "Pictures in a folder and below it"
-    endings = {k for k,v in Image.registered_extensions().items() if v in formats}
-    for d,dirs,fs in os.walk(folder):
-        dirs[:] = sorted(o for o in dirs if o[0] != '.')
-        yield from (os.path.join(d, o) for o in sorted(fs) if o[0] != '.' and os.path.splitext(o)[1].lower() in endings)
+def _visible(names): return sorted(name for name in names if not name.startswith('.'))
+
+
+def _pictures_below(folder):
+    endings = {ending for ending, format in Image.registered_extensions().items() if format in formats}
+    for parent, folders, files in os.walk(folder):
+        folders[:] = _visible(folders) # `os.walk` goes on with these
+        for file in _visible(files):
+            if os.path.splitext(file)[1].lower() in endings: yield os.path.join(parent, file)
 
 
 def names(
-    args # Files, folders, patterns, links, `-`
+    args # files, folders, patterns, links, or `-` for standard input
 ):
-    "Yield the name of every picture meant by `args`; a file that is named but not there is yielded too, and gets its error later"
-    for o in map(str, args):
-        if o == '-' or is_link(o): yield o
-        elif os.path.isdir(o): yield from _walk(o)
-        elif glob.has_magic(o) and not os.path.exists(o): yield from sorted(glob.iglob(o, recursive=True)) or [o]
-        else: yield o
+    "Yield the name of every picture that `args` mean; a missing file is yielded too, and its answer is an error"
+    for arg in map(str, args):
+        if arg == '-' or is_link(arg): yield arg
+        elif os.path.isdir(arg): yield from _pictures_below(arg)
+        elif os.path.exists(arg): yield arg
+        else: yield from sorted(glob.iglob(arg, recursive=True)) or [arg]
+
+
+def _fetched(name, fetcher):
+    from .safe_fetch import LinkError  # imported late: its libraries take a third of a second
+    if fetcher is None: raise ImageError('links_off_in_settings')
+    try: return fetcher.fetch(name)
+    except LinkError as e: raise ImageError(e.key, **e.values) from None
 
 
 def reader(
-    links, # `Links`, or None if links are not followed
-    max_mb:float=20 # Most that is read from standard input
+    fetcher, # `SafeFetcher`; None if links are not followed
+    max_mb:float=20 # megabytes that are read from standard input, at most
 ):
     "A function from a name to what `Classifier.predict` takes; it raises `ImageError`"
     def read(name):
         if name == '-': return sys.stdin.buffer.read(int(max_mb*1e6)+1)
-        if not is_link(name): return name
-        from clothing_classifier.serving.safe_fetch import LinkError  # Not at the top: its libraries take a third of a second, and most names are files
-        if links is None: raise ImageError('links_off_in_settings')
-        try: return links.fetch(name)
-        except LinkError as e: raise ImageError(e.key, **e.values) from None
+        return _fetched(name, fetcher) if is_link(name) else name
     return read
 
 
-columns = ['file','answer','category','probability','known','error']
+columns = ['file', 'answer', 'category', 'probability', 'known', 'error']
 
 
-def as_row(name:str, p:Prediction)->dict:
-    "An answer in plain values"
-    return dict(file=name, answer='' if p.error else p.answer, category=p.category or '', probability=round(p.probability, 4),
-        known=p.known, error=p.error.removeprefix(f'{name}: '), probabilities={k: round(v, 4) for k,v in p.probabilities.items()})
+def as_row(
+    name:str, # name of the picture
+    prediction:Prediction # its answer
+)->dict: # the keys of `columns`, and `probabilities`
+    "An answer as plain values"
+    p = prediction
+    return dict(file=name, answer='' if p.error else p.answer, category=p.category or '',
+        probability=round(p.probability, 4), known=p.known, error=p.error.removeprefix(f'{name}: '),
+        probabilities={category: round(value, 4) for category, value in p.probabilities.items()})
 
 
-def as_text(r): return f"{r['answer']} {r['probability']:.3f} {r['file']}"
+def as_text(row)->str: return f"{row['answer']} {row['probability']:.3f} {row['file']}"
 
 
-def as_json(r): return json.dumps(r, ensure_ascii=False)
+def as_json(row)->str: return json.dumps(row, ensure_ascii=False)
 
 
-def as_csv(r, labels): return _csv([*(r[k] for k in columns), *(r['probabilities'].get(k, '') for k in labels)])
+def as_csv(
+    row:dict, # row of `as_row`
+    labels # categories, in the order of their columns
+)->str: # line without its end
+    "An answer as a line of CSV"
+    probabilities = [row['probabilities'].get(label, '') for label in labels]
+    return _csv_line([*(row[column] for column in columns), *probabilities])
 
 
-def _csv(values):
-    b = io.StringIO()
-    csv.writer(b, lineterminator='').writerow(values)
-    return b.getvalue()
+def csv_head(
+    labels # categories, in the order of their columns
+)->str: # line without its end
+    "The head of a CSV of answers"
+    return _csv_line([*columns, *labels])
 
 
-def csv_head(labels)->str: return _csv([*columns, *labels])
+def _csv_line(values):
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator='').writerow(values)
+    return buffer.getvalue()
 
 
 class Sheet:
-    "A `.csv` or `.jsonl` file of answers, one line each"
+    "A `.csv` or `.jsonl` file of answers, one line each, for a `with` statement"
     def __init__(self,
-        path:str|Path, # Ends in .csv, .json or .jsonl
-        labels:list, # Categories, for the columns
-        resume:bool=False # Go on with a file that is there
+        path:str|Path, # file that ends in .csv, .json or .jsonl
+        labels:list, # categories, for the columns of a CSV
+        resume:bool=False # whether an existing file is continued
     ):
-        self.path, self.labels, self.csv = Path(path), list(labels), Path(path).suffix == '.csv'
-        if self.path.suffix not in ('.csv','.json','.jsonl'): raise BulkError(f"{path}: name a file that ends in .csv, .json or .jsonl")
-        if self.path.exists() and self.path.stat().st_size and not resume: raise BulkError(f"{path}: is there already; add --resume to go on with it, or name another file")
-        self.done = self._whole() if resume and self.path.exists() else set()
+        self.path, self.labels, self.done = Path(path), list(labels), set()
+        self.is_csv = self.path.suffix == '.csv'
+        if self.path.suffix not in ('.csv', '.json', '.jsonl'):
+            raise BatchError(f"{path}: name a file that ends in .csv, .json or .jsonl")
+        if not self.path.exists(): return
+        if resume: self.done = self._names_of_whole_lines()
+        elif self.path.stat().st_size:
+            raise BatchError(f"{path}: is there already; add --resume to go on with it, or name another file")
 
-    def _whole(self):
-        "Take half a line away; the names in the others. Raises `BulkError`"
-        text = self.path.read_bytes()
-        end = text.rfind(b'\n')+1
-        if end < len(text): os.truncate(self.path, end)
-        good = text[:end].decode(errors='surrogateescape')
-        rows = csv.DictReader(io.StringIO(good, newline='')) if self.csv else map(json.loads, filter(None, good.split('\n')))
-        if self.csv and good and rows.fieldnames != [*columns, *self.labels]: raise BulkError(f"{self.path}: has the columns {', '.join(rows.fieldnames)}, not those of this network; name another file")
-        try: return {r['file'] for r in rows}
-        except (ValueError, KeyError, TypeError): raise BulkError(f"{self.path}: is not a file of answers; name another file") from None
+    def _names_of_whole_lines(self):
+        "Names that have an answer; a half-written last line is cut off. Raises `BatchError`"
+        content = self.path.read_bytes()
+        end = content.rfind(b'\n')+1
+        if end < len(content): os.truncate(self.path, end)
+        text = content[:end].decode(errors='surrogateescape')
+        try: return {row['file'] for row in self._rows(text)}
+        except BatchError: raise
+        except (ValueError, KeyError, TypeError):
+            raise BatchError(f"{self.path}: is not a file of answers; name another file") from None
+
+    def _rows(self, text):
+        if not self.is_csv: return [json.loads(line) for line in text.split('\n') if line]
+        rows = csv.DictReader(io.StringIO(text, newline=''))
+        if text and rows.fieldnames != [*columns, *self.labels]:
+            found = ', '.join(rows.fieldnames)
+            raise BatchError(f"{self.path}: has the columns {found}, not those of this network; name another file")
+        return rows
 
     def __enter__(self):
-        self.f = open(self.path, 'a', encoding='utf-8', errors='surrogateescape', newline='', buffering=1)
-        if self.csv and not self.f.tell(): self.f.write(csv_head(self.labels) + '\n')
+        self.file = open(self.path, 'a', encoding='utf-8', errors='surrogateescape', newline='', buffering=1)
+        if self.is_csv and not self.file.tell(): self.file.write(csv_head(self.labels) + '\n')
         return self
 
-    def __exit__(self, *args): self.f.close()
-    def add(self, r): self.f.write((as_csv(r, self.labels) if self.csv else as_json(r)) + '\n')
+    def __exit__(self, *args): self.file.close()
+
+    def add(self,
+        row:dict # row of `as_row`
+    ):
+        "Write an answer at once"
+        line = as_csv(row, self.labels) if self.is_csv else as_json(row)
+        self.file.write(line + '\n')
 
 
 def classify(
-    clf:Classifier, # Answers
-    names, # From `names`; any iterable, it is never held as a whole
-    read, # From `reader`
-    workers:int=0 # 0 for one a core
+    classifier:Classifier, # classifier that answers
+    names, # iterable of names, read as they are needed
+    read, # function of `reader`
+    workers:int=0 # simultaneous runs of the network, 0 for one a core
 ):
     "Yield a row for each name, in order"
-    todo = []
-    def tee():
-        for o in names:
-            todo.append(o)
-            yield o
-    for p in clf.predict_many(tee(), workers=workers, read=read): yield as_row(todo.pop(0), p)
+    started = []
+    def note_names():
+        for name in names:
+            started.append(name)
+            yield name
+    for prediction in classifier.predict_many(note_names(), workers=workers, read=read):
+        yield as_row(started.pop(0), prediction)

@@ -1,124 +1,174 @@
-"""A picture that was answered wrongly is kept with its right category, for the next training, if the operator wants that"""
+"""Wrongly classified pictures, kept with their right category for the next training if the operator allows it.
 
-import hashlib
+A picture is decoded and encoded again, so that only what can be seen is kept: no EXIF, no comment. Its name is the
+SHA-1 of the new JPEG. The same picture sent twice is kept once, with the last category."""
+
+import importlib
 import os
 import threading
 from datetime import datetime, timezone
 from pathlib import Path
 
+from ..files import sha1, write_atomically
 from ..images import open_image, thumbnail
 from ..settings import Settings, SettingsError, load_settings
 from ..texts import VisitorError
 
 
 class FeedbackError(VisitorError):
-    "A picture that is not kept; its text is a sentence for the person who sent it"
+    "A picture that is not kept"
 
 
-def clean(
-    data, # What `open_image` takes
-    max_side:int=1024, # Pixels; a larger picture is shrunk to it
-    max_megapixels:float=25 # More is refused
-)->tuple: # SHA-1 in hex, JPEG
-    "The picture alone. Raises `ImageError`"
-    jpeg = thumbnail(open_image(data, max_megapixels, side=max_side), max_side)
-    return hashlib.sha1(jpeg).hexdigest(), jpeg
+def without_metadata(
+    data, # anything that `open_image` takes
+    max_side:int=1024, # longest side in pixels; larger pictures are shrunk
+    max_megapixels:float=25 # larger pictures are refused
+)->bytes: # JPEG
+    "Only the picture of an image file. Raises `ImageError`"
+    return thumbnail(open_image(data, max_megapixels, side=max_side), max_side)
 
 
 class Folder:
-    "Keeps pictures as `<category>/<sha1>.jpg`"
-    _turn = threading.Lock() # Two threads may be sent the same picture
-    def __init__(self, path): self.path = Path(path)
+    "A store of pictures as `<category>/<sha1>.jpg`, which `collect` can import"
+    _lock = threading.Lock() # two threads may be sent the same picture
+
+    def __init__(self,
+        path:str|Path # folder; made when the first picture comes
+    ): self.path = Path(path)
+
     def __len__(self): return sum(1 for _ in self.path.glob('*/*.jpg'))
 
-    def put(self, category, sha1, jpeg, answer):
-        "Write beside, rename, then forget what was said before"
-        to = self.path/category/f'{sha1}.jpg'
-        to.parent.mkdir(parents=True, exist_ok=True)
-        tmp = to.with_suffix(f'.{os.getpid()}.tmp')
-        with self._turn:
-            tmp.write_bytes(jpeg)
-            tmp.replace(to)
-            for o in self.path.glob(f'*/{sha1}.jpg'):
-                if o != to: o.unlink(missing_ok=True)
+    def put(self,
+        category:str, # right category
+        name:str, # SHA-1 of the JPEG
+        jpeg:bytes, # picture
+        answer:str # answer that was given; a folder does not keep it
+    ):
+        "Keep a picture; it leaves the category that it was in before"
+        file = self.path/category/f'{name}.jpg'
+        with self._lock:
+            write_atomically(file, jpeg)
+            for earlier in self.path.glob(f'*/{name}.jpg'):
+                if earlier != file: earlier.unlink(missing_ok=True)
+
+
+def _import_sqlalchemy():
+    try: return importlib.import_module('sqlalchemy')
+    except ModuleNotFoundError:
+        raise SettingsError("[feedback] store = database needs SQLAlchemy; "
+            "pip install 'clothing_classifier[database]', or set it to folder") from None
+
+
+def _with_driver(url):
+    "A URL as SQLAlchemy takes it; hosts like Heroku give `postgres://...`"
+    scheme, _, rest = url.partition('://')
+    return f'postgresql+psycopg://{rest}' if scheme in ('postgres', 'postgresql') else url
+
+
+def _table(sa):
+    return sa.Table('feedback', sa.MetaData(),
+        sa.Column('sha1', sa.String(40), primary_key=True),
+        sa.Column('category', sa.String(60), nullable=False),
+        sa.Column('answer', sa.String(60)),
+        sa.Column('sent_at', sa.DateTime, nullable=False),
+        sa.Column('jpeg', sa.LargeBinary, nullable=False))
 
 
 class Database:
-    "Keeps pictures in the table `feedback` of any database that SQLAlchemy talks to"
-    def __init__(self, url):
-        try: import sqlalchemy as sa
-        except ModuleNotFoundError: raise SettingsError("[feedback] store = database needs SQLAlchemy; pip install 'clothing_classifier[database]', or set it to folder") from None
-        if url.startswith(('postgres://','postgresql://')): url = 'postgresql+psycopg://' + url.split('://', 1)[1]
-        self.sa, self.engine = sa, sa.create_engine(url, pool_pre_ping=True)
-        self.table = sa.Table('feedback', sa.MetaData(), sa.Column('sha1', sa.String(40), primary_key=True), sa.Column('category', sa.String(60), nullable=False),
-            sa.Column('answer', sa.String(60)), sa.Column('sent_at', sa.DateTime, nullable=False), sa.Column('jpeg', sa.LargeBinary, nullable=False))
+    "A store of pictures in the table `feedback` of any database that SQLAlchemy supports"
+    def __init__(self,
+        url:str # database, as SQLAlchemy or a host names it
+    ):
+        self.sa = _import_sqlalchemy()
+        self.table = _table(self.sa)
+        self.engine = self.sa.create_engine(_with_driver(url), pool_pre_ping=True)
         self.table.metadata.create_all(self.engine)
 
     def __len__(self):
-        with self.engine.connect() as c: return c.scalar(self.sa.select(self.sa.func.count()).select_from(self.table))
+        count = self.sa.select(self.sa.func.count()).select_from(self.table)
+        with self.engine.connect() as connection: return connection.scalar(count)
 
-    def put(self, category, sha1, jpeg, answer):
-        "Replace the row of this picture; of several who bring the same one at once, all but the first try again"
-        for _ in range(9):
-            try: return self._put(category, sha1, jpeg, answer)
-            except self.sa.exc.IntegrityError: pass
-        self._put(category, sha1, jpeg, answer)
+    def put(self,
+        category:str, # right category
+        name:str, # SHA-1 of the JPEG
+        jpeg:bytes, # picture
+        answer:str, # answer that was given
+        tries:int=10 # attempts; when several clients insert the same picture at once, all but one must try again
+    ):
+        "Keep a picture, in place of the row that it had before"
+        now = datetime.now(timezone.utc).replace(tzinfo=None)  # noqa: UP017 (Python 3.10 has no `datetime.UTC`)
+        row = dict(sha1=name, category=category, answer=answer, jpeg=jpeg, sent_at=now)
+        for left in reversed(range(tries)):
+            try: return self._replace(row)
+            except self.sa.exc.IntegrityError:
+                if not left: raise
 
-    def _put(self, category, sha1, jpeg, answer):
-        with self.engine.begin() as c:
-            c.execute(self.table.delete().where(self.table.c.sha1 == sha1))
-            now = datetime.now(timezone.utc).replace(tzinfo=None)
-            c.execute(self.table.insert().values(sha1=sha1, category=category, answer=answer, jpeg=jpeg, sent_at=now))
+    def _replace(self, row):
+        with self.engine.begin() as connection:
+            connection.execute(self.table.delete().where(self.table.c.sha1 == row['sha1']))
+            connection.execute(self.table.insert().values(**row))
 
     def write_folder(self,
-        path:str|Path # Gets `<category>/<sha1>.jpg`; `import_folder` reads it
-    )->int: # Pictures
-        "Bring the pictures from the database to the machine that trains"
-        folder, n = Folder(path), 0
-        with self.engine.connect().execution_options(yield_per=16) as c:
-            for n,r in enumerate(c.execute(self.table.select()), 1): folder.put(r.category, r.sha1, r.jpeg, r.answer)
-        return n
+        path:str|Path # folder that gets `<category>/<sha1>.jpg`
+    )->int: # number of pictures
+        "Copy all pictures to a folder, a few at a time"
+        folder, count = Folder(path), 0
+        with self.engine.connect().execution_options(yield_per=16) as connection:
+            for row in connection.execute(self.table.select()):
+                folder.put(row.category, row.sha1, row.jpeg, row.answer)
+                count += 1
+        return count
 
 
 class Feedback:
     "Checks a picture and its right category, and keeps both"
     def __init__(self,
-        place, # `Folder` or `Database`
-        categories, # That may be said
-        max_side:int=1024, # Pixels
-        max_pictures:int=10_000, # Kept, at most
-        max_megapixels:float=25 # Larger pictures are refused
-    ): self.place, self.categories, self.max_side, self.max_pictures, self.max_megapixels = place, list(categories), max_side, max_pictures, max_megapixels
+        store, # `Folder` or `Database`
+        categories, # categories that may be chosen
+        max_side:int=1024, # longest side in pixels; larger pictures are shrunk
+        max_pictures:int=10_000, # pictures that are kept, at most
+        max_megapixels:float=25 # larger pictures are refused
+    ):
+        self.store, self.categories, self.max_pictures = store, list(categories), max_pictures
+        self.max_side, self.max_megapixels = max_side, max_megapixels
 
     def add(self,
-        data, # What `open_image` takes
-        category:str, # The right one
-        answer:str='' # What was answered
+        data, # anything that `open_image` takes
+        category:str, # right category
+        answer:str='' # answer that was given
     )->str: # SHA-1 of what was kept
         "Keep a picture. Raises `FeedbackError` and `ImageError`"
-        if category not in self.categories: raise FeedbackError('feedback_no_category', category=repr(category[:60]), all=', '.join(self.categories))
-        sha1, jpeg = clean(data, self.max_side, self.max_megapixels)
-        if len(self.place) >= self.max_pictures: raise FeedbackError('feedback_full')
-        self.place.put(category, sha1, jpeg, answer[:60])
-        return sha1
+        if category not in self.categories:
+            raise FeedbackError('feedback_no_category', category=repr(category[:60]), all=', '.join(self.categories))
+        jpeg = without_metadata(data, self.max_side, self.max_megapixels)
+        if len(self.store) >= self.max_pictures: raise FeedbackError('feedback_full')
+        name = sha1(jpeg)
+        self.store.put(category, name, jpeg, answer[:60])
+        return name
+
+
+def _store(feedback):
+    "The store that the section `[feedback]` of the settings names"
+    if feedback.store == 'folder': return Folder(feedback.folder)
+    return Database(os.environ.get('DATABASE_URL') or f'sqlite:///{feedback.folder}/feedback.db')
 
 
 def open_feedback(
     settings:Settings|None=None # None: the nearest `settings.ini`
-)->Feedback|None: # None if nothing is to be kept
-    "Where the settings say"
-    s = settings or load_settings()
-    f = s.feedback
-    if f.store == 'no': return None
-    f.folder.mkdir(parents=True, exist_ok=True)
-    place = Folder(f.folder) if f.store == 'folder' else Database(os.environ.get('DATABASE_URL') or f'sqlite:///{f.folder}/feedback.db')
-    return Feedback(place, s.categories, f.max_side, f.max_pictures, s.serve.max_megapixels)
+)->Feedback|None: # None if `[feedback] store` is `no`
+    "The feedback that the settings ask for"
+    settings = settings or load_settings()
+    feedback = settings.feedback
+    if feedback.store == 'no': return None
+    feedback.folder.mkdir(parents=True, exist_ok=True)
+    return Feedback(_store(feedback), settings.categories, feedback.max_side, feedback.max_pictures,
+        settings.serve.max_megapixels)
 
 
 def gathered(
     settings:Settings|None=None # None: the nearest `settings.ini`
-)->Path: # Holds `<category>/<sha1>.jpg`
-    "The folder with every correction; those of a database are written into it"
-    s = settings or load_settings()
-    if s.feedback.store == 'database': open_feedback(s).place.write_folder(s.feedback.folder)
-    return s.feedback.folder
+)->Path: # folder of `<category>/<sha1>.jpg`
+    "The folder with all corrected pictures; those of a database are copied into it"
+    settings = settings or load_settings()
+    if settings.feedback.store == 'database': open_feedback(settings).store.write_folder(settings.feedback.folder)
+    return settings.feedback.folder

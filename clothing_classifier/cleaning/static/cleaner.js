@@ -1,4 +1,5 @@
-// The cleaning page. It holds no state: it draws `cards` and `state`, and sends the name of the button that was pressed.
+// The cleaning page. It holds no state of its own:
+// it draws `cards` and `state`, and sends the name of the button that was pressed.
 
 /** An element with its properties, attributes and children. */
 function create(tag, { attributes = {}, ...properties } = {}, ...children) {

@@ -1,0 +1,85 @@
+"""What all requests share, and the checks that a request passes before it is answered"""
+
+import hashlib
+import hmac
+import os
+from functools import cached_property
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from ..predict import Classifier, model_file
+from ..serving.feedback import open_feedback
+from ..serving.safe_fetch import open_links
+from ..settings import Settings
+from .limits import Admission, RateLimit, declared_size, too_large
+from .metrics import Metrics
+from .problems import Problem
+from .schemas import ModelCard
+from .uploads import content_type
+from .workers import Workers
+
+
+class Service:
+    "The classifier with its workers, limits and metrics"
+    def __init__(self,
+        settings:Settings, # settings of the application
+        classifier:Classifier|None=None, # None: the network that the settings name
+        fetcher=None, # `SafeFetcher`; None: as the settings say
+        feedback=None # `Feedback`; None: as the settings say
+    ):
+        serve, api = settings.serve, settings.api
+        self.settings, self.draining, self.metrics = settings, False, Metrics()
+        self.classifier = classifier or Classifier.load(serve.model, serve.threads, serve.max_megapixels)
+        self.fetcher, self.feedback = fetcher or open_links(settings), feedback or open_feedback(settings)
+        self.workers = Workers(self.classifier, api.workers, api.batch)
+        self.admission, self.rate = Admission(api.requests, api.memory_mb), RateLimit(api.rate)
+        self.max_bytes, self.token = serve.max_upload_mb*10**6, os.environ.get(api.token_variable, '')
+        self.metrics.queued.set_function(lambda: self.workers.pictures)
+        self.metrics.in_progress.set_function(lambda: self.admission.requests)
+
+    @cached_property
+    def model_card(self)->ModelCard:
+        "The metadata of the network, its hash, and the model card beside it"
+        file = model_file(self.settings.serve.model)
+        card = file.with_name('MODEL_CARD.md')
+        data = file.read_bytes() if file.is_file() else b'' # there may be none where a classifier was given
+        return ModelCard(card=card.read_text(encoding='utf-8') if card.is_file() else None, file=file.name,
+            bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), **self.classifier.meta)
+
+    def check_token(self, request:Request):
+        "Raises `Problem` unless the request carries the token, if there is one"
+        if not self.token: return
+        given = request.headers.get('authorization', '').encode()
+        if hmac.compare_digest(given, f'Bearer {self.token}'.encode()): return
+        detail = "This call needs a token. Send the header Authorization: Bearer <token>."
+        raise Problem(401, detail, WWW_Authenticate='Bearer')
+
+    def check_rate(self, request:Request):
+        "Raises `Problem` if this client asks too often"
+        self.rate.check(request.client.host if request.client else '')
+
+    def admit(self, request:Request):
+        "A context manager that counts the request as in progress. Raises `Problem`"
+        size = declared_size(request.headers)
+        if size is None or content_type(request) == 'application/json':
+            size = max(size or 0, self.max_bytes) # the picture behind a link may be as large as an upload
+        if size > self.max_bytes: raise too_large(self.max_bytes)
+        return self.admission.admit(size, self.workers.retry_after)
+
+
+def service_of(request:Request)->Service:
+    "The service of the application that answers a request"
+    return request.app.state.service
+
+
+def check_client(request:Request):
+    "The dependency of calls that need the token and count towards the rate"
+    service = service_of(request)
+    service.check_token(request)
+    service.check_rate(request)
+
+
+async def admit_upload(request:Request, _:Annotated[None, Depends(check_client)]):
+    "The dependency of calls that upload pictures; runs before the body is read"
+    with service_of(request).admit(request): yield

@@ -1,0 +1,101 @@
+// Requests to the kernel, one after another; files travel in parts
+import { VisitorError } from './dom.js';
+
+export const PART_SIZE = 262144; // bytes
+const PARTS_AHEAD = 4; // sent before the kernel confirms the first of them
+const ATTEMPTS = 3;
+const SECONDS_UNTIL_HEARD = 5; // the kernel confirms the start of a file at once
+const SECONDS_FOR_PART = 30;
+const SECONDS_FOR_ANSWER = 120;
+
+async function readPart(blob, start, say) {
+  try {
+    return await blob.slice(start, start + PART_SIZE).arrayBuffer();
+  } catch {
+    throw new VisitorError(say('unreadable'));
+  }
+}
+
+export class Requests {
+  constructor(model, say) {
+    this.model = model;
+    this.say = say;
+    this.lastId = 0;
+    this.receivers = new Map();
+    this.previous = Promise.resolve();
+    model.on('msg:custom', (message, buffers) => this.receivers.get(message.id)?.({ ...message, buffers }));
+  }
+
+  // The answer to `request`; it waits for the requests before it
+  ask(request, blob = null, onProgress = () => {}) {
+    const answer = this.previous.then(() => this.repeat(request, blob, onProgress));
+    this.previous = answer.catch(() => {});
+    return answer;
+  }
+
+  async repeat(request, blob, onProgress) {
+    for (let attempt = 1; ; attempt++) {
+      const isLast = attempt === ATTEMPTS;
+      try {
+        return await this.attempt(request, blob, onProgress, isLast);
+      } catch (error) {
+        if (!error.unheard || isLast) throw error;
+      }
+    }
+  }
+
+  async attempt(request, blob, onProgress, isLast) {
+    const id = `${++this.lastId}`;
+    const next = this.receive(id);
+    const size = blob?.size || 0;
+    let message = {};
+    let received = 0;
+    let heard = !size || isLast;
+
+    const hear = async seconds => {
+      try {
+        message = await next(heard ? seconds : SECONDS_UNTIL_HEARD);
+      } catch (error) {
+        throw Object.assign(error, { unheard: !heard });
+      }
+      heard = true;
+      if (message.error) throw new VisitorError(message.error);
+      received = message.received ?? received;
+      if (received < size) onProgress(received / size);
+    };
+
+    try {
+      this.model.send({ ...request, do: 'start', id, size });
+      for (let start = 0; start < size; start += PART_SIZE) {
+        while (start - received >= PARTS_AHEAD * PART_SIZE) await hear(SECONDS_FOR_PART);
+        const part = await readPart(blob, start, this.say);
+        this.model.send({ do: 'part', id }, undefined, [part]);
+      }
+      while (!message.done) await hear(received < size ? SECONDS_FOR_PART : SECONDS_FOR_ANSWER);
+      return message;
+    } finally {
+      this.receivers.delete(id);
+    }
+  }
+
+  // A function that waits for the next message about the request `id`
+  receive(id) {
+    const messages = [];
+    let wake = null;
+    this.receivers.set(id, message => {
+      messages.push(message);
+      wake?.();
+    });
+    return seconds => new Promise((resolve, reject) => {
+      const lost = Object.assign(new VisitorError(this.say('lost')), { lost: true });
+      const timer = setTimeout(() => reject(lost), seconds * 1000);
+      wake = () => {
+        if (!messages.length) return;
+        clearTimeout(timer);
+        wake = null;
+        resolve(messages.shift());
+      };
+      wake();
+    });
+  }
+}

@@ -1,0 +1,103 @@
+"""Where the network looked: the sentence says where the glow is, and the shipped export agrees with its learner."""
+import io
+import warnings
+
+import numpy as np
+import pytest
+from conftest import ROOT, example
+from PIL import Image
+from tiny import picture, write_settings
+
+from clothing_classifier.page.inference import InferenceServer
+from clothing_classifier.predict import Classifier, preprocess
+from clothing_classifier.serving.heat_map import explain, has_map, heat, places
+from clothing_classifier.settings import load_settings
+from clothing_classifier.texts import Texts
+
+
+def glowing(*cells, shape=(6, 6)):
+    "A heat map that glows in some cells of a grid of 3 x 3"
+    glow = np.zeros(shape)
+    height, width = shape[0]//3, shape[1]//3
+    for row, column in cells: glow[row*height:(row+1)*height, column*width:(column+1)*width] = 1
+    return glow
+
+
+@pytest.mark.parametrize('glow, keys', [
+    (np.zeros((5, 5)), []),
+    (glowing((1, 1)), ['glow_centre']),
+    (glowing((0, 2)), ['glow_top_right']),
+    (glowing((0, 0), (2, 2)), ['glow_top_left', 'glow_bottom_right']),
+    (glowing((0, 0), (0, 1), (0, 2)), ['glow_top']),
+    (glowing((0, 1), (1, 1), (2, 1)), ['glow_column']),
+    (glowing((0, 0), (0, 2), (2, 0)), ['glow_spread']), # three corners, where the mean is in the middle
+    (np.ones((5, 5)), ['glow_spread']),
+    (np.eye(5)*.1 + np.outer([0, 0, 0, 0, 1], [1, 0, 0, 0, 0]), ['glow_bottom_left'])])
+def test_the_places_are_where_the_glow_is(glow, keys):
+    assert places(glow) == keys
+    assert all(Texts(language)(key) for language in ('en', 'lt') for key in keys)
+
+
+@pytest.fixture(scope='module')
+def clf():
+    if not (ROOT/'export.onnx').is_file(): pytest.skip('needs export.onnx')
+    clf = Classifier.load(ROOT/'export.onnx', 1, 25)
+    if not has_map(clf): pytest.skip('the export in this tree has no map; export it again')
+    return clf
+
+
+def test_the_map_is_that_of_the_learner(clf):
+    "As torch computes it from the pickle, in fp32, for three photos; the file has 8 bits"
+    torch = pytest.importorskip('torch')
+    from clothing_classifier.training.learner_file import read_learner
+    from clothing_classifier.training.onnx_export import Map
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        model = read_learner(ROOT/'export.pkl').model.eval()
+    for category in ('t-shirt', 'jeans', 'shirt'):
+        x = preprocess(clf.open(example(category)), **clf.prep)[None]
+        with torch.no_grad(): want = Map(model[1])(model[0](torch.from_numpy(x))).numpy()
+        got, = clf.net.session.run(['map'], {'image': x})
+        assert got.shape == want.shape and np.corrcoef(got.ravel(), want.ravel())[0, 1] > .8
+
+
+def test_the_heat_moves_with_the_thing(clf):
+    "A shoe in a corner of a white sheet"
+    shoe = clf.open(example('shoes')).resize((224, 224))
+    for at, corner in (((0, 0), {'top', 'left'}), ((216, 216), {'bottom', 'right'})):
+        sheet = Image.new('RGB', (440, 440), 'white')
+        sheet.paste(shoe, at)
+        glow = heat(clf, sheet, 'shoes')
+        said = {word for key in places(glow) for word in key.split('_')}
+        assert glow.max() == pytest.approx(1) and corner & said, said
+
+
+def test_the_picture_that_was_answered_is_explained(clf):
+    "The same network input as for the answer, not that of a smaller copy"
+    data = example('shirt')
+    server = InferenceServer(load_settings(ROOT/'settings.ini'))
+    answer, _ = server.ask('predict', data)
+    explained, (jpeg,) = server.ask('explain', data, category=answer['category'])
+    assert (explained['places'], jpeg) == explain(clf, clf.open(data), answer['category'])
+    assert max(Image.open(io.BytesIO(jpeg)).size) <= 480
+
+
+def test_an_older_export_answers_without_it(tmp_path):
+    "No button, and a sentence if it is asked for all the same; the answer is the same as ever"
+    pytest.importorskip('onnx')
+    server = InferenceServer(load_settings(write_settings(tmp_path)))
+    assert server.ask('describe')[0]['heat_maps'] is False
+    assert 'Export it again' in server.ask('explain', picture(), category='jeans')[0]['error']
+    assert server.ask('predict', picture())[0]['category'] in ('jeans', 'socks')
+
+
+def test_another_picture_behind_the_link_is_not_explained(tmp_path):
+    "The link led to one picture when it was answered, and leads to another one when it is explained or kept"
+    pytest.importorskip('onnx')
+    server = InferenceServer(load_settings(write_settings(tmp_path, feedback_store='folder')))
+    pictures = iter([picture('blue'), picture('blue'), picture('red')])
+    server.links = type('Links', (), dict(fetch=lambda self, url: next(pictures)))()
+    url = 'https://example.org/a.jpg'
+    sha1 = server.ask('predict', url=url)[0]['sha1']
+    assert 'kept' in server.ask('keep', url=url, sha1=sha1, category='jeans')[0]
+    assert 'another picture' in server.ask('keep', url=url, sha1=sha1, category='jeans')[0]['error']

@@ -1,0 +1,90 @@
+"""What a student changes in a cell of `app.ipynb` is what the page shows."""
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT, SIX, dyno, example, free_port, idle, open_page, serving, upload_of, wait_until
+
+from clothing_classifier.page.shared_classifier import Answer, Picture, shared_classifier
+from clothing_classifier.settings import load_settings
+
+CHANGES = {
+    'title = settings.serve.title': "title = 'Shall I iron it?'",
+    "sentence = texts('tells', labels=texts.list(classifier.categories))": "sentence = 'A <b>very</b> honest page.'",
+    'return classifier.predict(picture)': "return {'socks': .2, 'jeans': .8} if 'two' in picture.name else 'jeans'"}
+
+
+def test_the_notebook_is_six_cells():
+    cells = json.loads((ROOT/'nbs'/'app.ipynb').read_text())['cells']
+    assert len(cells) == 6 and all(len(cell['source']) <= 4 for cell in cells)
+
+
+needs_model = pytest.mark.skipif(not (ROOT/'export.onnx').is_file(), reason='needs export.onnx')
+
+
+@needs_model
+def test_a_changed_cell_changes_the_page(browser, tmp_path):
+    "Another title, another sentence, and a function that calls no network"
+    notebook = dyno(tmp_path)/'nbs'/'app.ipynb'
+    text = notebook.read_text()
+    for old, new in CHANGES.items():
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    notebook.write_text(text)
+    with serving(tmp_path) as (_, url):
+        page, wrong = open_page(browser, url)
+        assert page.inner_text('h1') == page.title() == 'Shall I iron it?'
+        assert page.inner_text('.cc-page > p') == 'A <b>very</b> honest page.'
+        page.set_input_files('.cc-upload input', [upload_of('shoes', 'one.jpg'), upload_of('shoes', 'two.jpg')])
+        one, two = idle(page, 2).all()
+        assert one.locator('.cc-answer').inner_text() == 'jeans 100 % sure'
+        assert two.locator('.cc-answer').inner_text() == 'jeans 80 % sure' and two.locator('.cc-row').count() == 2
+        assert one.locator('img').evaluate('o => o.decode().then(() => o.naturalWidth)') > 50
+        one.locator('[data-act=why]').click() # the network still explains what it sees of jeans in a shoe
+        one.locator('.cc-said').wait_for()
+        page.close()
+    assert wrong == []
+
+
+@pytest.mark.parametrize('returned, category, probability, answer', [
+    ('jeans', 'jeans', 1, 'jeans'),
+    ('unknown', None, 0, 'unknown'),
+    ({'socks': .3, 'jeans': .7}, 'jeans', .7, 'jeans'),
+    ({}, None, 0, 'unknown'),
+    (Answer('socks', {'socks': .4}, known=False), 'socks', .4, 'unknown')])
+def test_what_the_function_may_return(returned, category, probability, answer):
+    given = Answer.of(returned)
+    assert (given.category, given.probability, given.answer) == (category, probability, answer)
+
+
+def test_anything_else_is_explained():
+    with pytest.raises(TypeError, match='return what classifier.predict returns'): Answer.of(None)
+
+
+@needs_model
+def test_without_a_server_the_classifier_is_in_this_process():
+    classifier, picture = shared_classifier(load_settings(ROOT/'settings.ini')), Picture(data=example('jeans'))
+    assert sorted(classifier.categories) == sorted(SIX)
+    assert classifier.predict(picture).answer == 'jeans' and picture.thumbnail[:2] == b'\xff\xd8'
+
+
+@needs_model
+def test_plain_voila_shows_it_too(browser, tmp_path):
+    "Without our server: Voila's own template and scripts, and the page over the whole width"
+    folder, port = dyno(tmp_path), free_port()
+    url, log = f'http://127.0.0.1:{port}/', tmp_path/'log'
+    command = [sys.executable, '-m', 'voila', 'nbs/app.ipynb', f'--port={port}', '--no-browser']
+    with open(log, 'w') as f:
+        proc = subprocess.Popen(command, cwd=folder, env=os.environ | dict(PYTHONPATH=str(ROOT)), stdout=f, stderr=f)
+    try:
+        assert wait_until(lambda: 'is running at' in log.read_text() or proc.poll() is not None, 120)
+        page, _ = open_page(browser, url)
+        page.locator('.cc-strip button').first.click()
+        idle(page, 1)
+        assert page.locator('.cc').evaluate('o => o.clientWidth') == 1280
+        page.close()
+    finally:
+        proc.terminate()
+        proc.wait(30)
