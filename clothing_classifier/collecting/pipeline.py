@@ -29,7 +29,7 @@ def _counted(results):
 def _dropped_advice(dropped):
     "What became of files that a person put into `images/`"
     results = [reason or 'kept' for _,reason in dropped]
-    if results: yield f"{len(results)} new files in images/ were taken in ({_counted(results)})"
+    if results: yield f"new files in images/ were taken in: {_counted(results)}"
 
 
 def _too_few_advice(store, summary):
