@@ -160,14 +160,16 @@ def test_when_all_fail_what_was_found_is_kept(engines, tmp_path):
 
 def test_nothing_at_all(engines, tmp_path):
     engines.faults['duckduckgo.com', ''] = engines.faults['www.bing.com', 'images/async'] = lambda q: (500, 'no')
-    with pytest.raises(CollectError, match="no search engine answered 'jeans'"): collect(settings=settings_for(tmp_path))
+    settings = settings_for(tmp_path)
+    with pytest.raises(CollectError, match="no search engine answered 'jeans'"): collect(settings=settings)
 
 
 def test_engines_that_cannot_be_reached(tmp_path, monkeypatch):
     monkeypatch.setenv('DDGS_PROXY', 'http://127.0.0.1:9')
     stamina.set_testing(True, attempts=1)
     try:
-        with pytest.raises(CollectError, match='duckduckgo: .*Error.*bing: .*Error'): list(web_search(settings_for(tmp_path)))
+        with pytest.raises(CollectError, match='duckduckgo: .*Error.*bing: .*Error'):
+            list(web_search(settings_for(tmp_path)))
     finally: stamina.set_testing(False)
 
 
