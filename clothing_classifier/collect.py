@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['collect', 'import_folder', 'import_dropped', 'import_csv']
 
-# %% ../nbs/01_collect.ipynb #673b8a14
+# %% ../nbs/01_collect.ipynb #02d98e0f
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from .collecting.pipeline import take_in
 from .collecting.search import web_search
 from .settings import Settings, load_settings
 
-# %% ../nbs/01_collect.ipynb #de0bd739
+# %% ../nbs/01_collect.ipynb #f0c36e0c
 def collect(
     *sources:Iterable[Found], # sources in the order of reading; none: `web_search`
     settings:Settings|None=None # None: the nearest `settings.ini`
@@ -26,7 +26,7 @@ def collect(
     settings = settings or load_settings()
     return take_in(sources or [web_search(settings)], settings)
 
-# %% ../nbs/01_collect.ipynb #e3748787
+# %% ../nbs/01_collect.ipynb #291ee2a7
 def import_folder(
     src:str|Path, # folder that holds a folder for each category
     settings:Settings|None=None # None: the nearest `settings.ini`
@@ -35,14 +35,14 @@ def import_folder(
     settings = settings or load_settings()
     return take_in([folder(src, settings)], settings)
 
-# %% ../nbs/01_collect.ipynb #51a806f0
+# %% ../nbs/01_collect.ipynb #7a70fba1
 def import_dropped(
     settings:Settings|None=None # None: the nearest `settings.ini`
 )->pd.DataFrame: # number of pictures per category and result
     "Import the files that you put into `images/<category>/`, and nothing else"
     return take_in([], settings or load_settings())
 
-# %% ../nbs/01_collect.ipynb #40b2b660
+# %% ../nbs/01_collect.ipynb #93741b88
 def import_csv(
     file:str|Path, # CSV with the columns `image` and `label`
     images:str|Path|None=None, # folder of the pictures; None: `images` beside the file
