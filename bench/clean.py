@@ -30,7 +30,7 @@ from clothing_classifier.cleaning.planted import found, plant
 from clothing_classifier.clean import suspects
 from clothing_classifier.dataset import pictures
 from clothing_classifier.settings import load_settings
-from clothing_classifier.training.features import threads_of
+from clothing_classifier.training.features import thread_count
 
 FIGURES = ['precision', 'recall', 'average_precision']
 
@@ -83,7 +83,7 @@ def main(a):
     "Print the table"
     warnings.simplefilter('ignore')
     settings = load_settings(a.settings)
-    torch.set_num_threads(threads_of(settings.train.threads))
+    torch.set_num_threads(thread_count(settings.train.threads))
     df = pictures(settings).query('split != "test"').reset_index(drop=True)
     X = features(df, settings)
     rows = pd.DataFrame([r for share in (.05, .1, .2) for seed in a.seeds for r in compare(df, X, settings, share, seed)])

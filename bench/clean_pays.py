@@ -30,7 +30,7 @@ from clothing_classifier.dataset import dataloaders, pictures
 from clothing_classifier.training.features import logits_of
 from clothing_classifier.settings import load_settings
 from clothing_classifier.train import fine_tune, learner
-from clothing_classifier.training.features import threads_of
+from clothing_classifier.training.features import thread_count
 
 PLANTED, DISK = '10 % planted', 'as on disk'
 
@@ -109,7 +109,7 @@ def main(a):
     "Train all arms and print the table"
     warnings.simplefilter('ignore')
     settings = load_settings(a.settings)
-    torch.set_num_threads(threads_of(settings.train.threads))
+    torch.set_num_threads(thread_count(settings.train.threads))
     small = load_settings(a.settings, train_size=a.size, train_frozen_epochs=a.frozen, train_unfrozen_epochs=a.unfrozen, train_final_epochs=0) if a.fine_tune else settings
     df = pictures(settings)
     decisions = pd.read_csv(a.decisions, index_col='sha1').decision.to_dict() if a.decisions else {}

@@ -10,7 +10,6 @@ import csv
 import tempfile
 import time
 import warnings
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,22 +21,25 @@ from clothing_classifier.dataset import pictures, resized
 from clothing_classifier.training.features import logits_of
 from clothing_classifier.training.metrics import nll
 from clothing_classifier.settings import load_settings
-from clothing_classifier.training.callbacks import Mirrored
+from clothing_classifier.training.network import Mirrored
 from clothing_classifier.train import train
 
 OPTIONS = {'default': {}, 'label_smoothing = 0': dict(label_smoothing=0), 'mixup = 0.2': dict(mixup=.2), 'cutmix = 1': dict(cutmix=1.), 'augment = 0': dict(augment=0),
-    'balance = weights': dict(balance='weights'), 'average = 0.98': dict(average=.98), 'plateau = 1': dict(plateau=1), 'cache_features = yes': dict(cache_features='yes'), 'cache_features = yes, frozen_epochs = 4': dict(cache_features='yes', frozen_epochs=4),
+    'balance = weights': dict(balance='weights'), 'average = 0.98': dict(average=.98), 'plateau = 1': dict(plateau=1), 'cache_features = yes': dict(cache_features=True), 'cache_features = yes, frozen_epochs = 4': dict(cache_features=True, frozen_epochs=4),
     'progressive: last epoch larger': None}
-NEUTRAL = dict(label_smoothing=.1, mixup=0, cutmix=0, augment=1, balance='no', average=0, plateau=0, early_stop=0, weight_decay=.05, mirror='no', folds=0, cache_features='no', final_epochs=0)
+NEUTRAL = dict(label_smoothing=.1, mixup=0, cutmix=0, augment=1, balance='no', average=0, plateau=0, early_stop=0, weight_decay=.05, mirror=False, folds=0, cache_features=False, final_epochs=0)
 
 
 def one(settings, df, change, seed):
     "Rows of one training: as it is, and, of the default, with the mirror image"
-    t = replace(settings.train, **NEUTRAL | dict(min_rate=.002, max_rate=.002, finder_steps=10, seed=seed))
-    t = replace(t, **change) if change is not None else replace(t, size=t.size*3//4//16*16, unfrozen_epochs=t.unfrozen_epochs-1, final_epochs=1, final_size=t.size)
+    fixed = NEUTRAL | dict(frozen_rate=.002, unfrozen_rate=.002, seed=seed)
+    if change is None: # smaller pictures first
+        t = settings.train
+        change = dict(size=t.size*3//4//16*16, unfrozen_epochs=t.unfrozen_epochs-1, final_epochs=1, final_size=t.size)
+    changed = settings.changed(**{f'train_{k}': v for k, v in (fixed | change).items()})
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as d:
-        learn = train(replace(settings, train=t), d, df)
+        learn = train(changed, d, df)
         if learn.graceful_stop.stopped: raise KeyboardInterrupt
         took, valid = time.perf_counter()-start, df[df.split == 'valid']
         y = valid.category.map(list(learn.dls.vocab).index).to_numpy()

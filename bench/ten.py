@@ -8,7 +8,6 @@ measured before is only read. Two seeds can be trained side by side, on one thre
 import argparse
 import json
 import warnings
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -22,7 +21,7 @@ from clothing_classifier.predict import softmax
 from clothing_classifier.settings import load_settings
 from clothing_classifier.training.callbacks import bf16_helps
 from clothing_classifier.train import learner, train
-from clothing_classifier.training.features import threads_of
+from clothing_classifier.training.features import thread_count
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -97,7 +96,7 @@ def main():
     warnings.simplefilter('ignore')
     s = load_settings(a.settings, **({'train_threads': a.threads} if a.threads else {}))
     if a.weights: s = s.changed(train_weights=str(Path(a.weights).resolve()))
-    torch.set_num_threads(threads_of(s.train.threads))
+    torch.set_num_threads(thread_count(s.train.threads))
     df, rows = pictures(s), []
     for seed in a.seeds:
         rows += result(s, df, seed, sorted(a.sizes))

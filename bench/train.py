@@ -11,9 +11,7 @@ import argparse
 import tempfile
 import time
 import warnings
-from dataclasses import replace
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -33,14 +31,12 @@ from fastai.vision.all import (
 )
 from torchvision.models import get_model_builder
 
-from clothing_classifier import train as training
 from clothing_classifier.dataset import dataloaders, pictures
 from clothing_classifier.settings import load_settings
 from clothing_classifier.train import fine_tune, learner
+from clothing_classifier.training.callbacks import has_cached_body
+from clothing_classifier.training.features import thread_count
 from clothing_classifier.training.weights import pretrained
-from clothing_classifier.training.features import threads_of
-
-head_learner = training.head_learner
 
 
 class Watch(Callback):
@@ -52,8 +48,8 @@ class Watch(Callback):
     def there(self): return any(o['accuracy'] >= self.target for o in self.rows)
 
     def row(self, accuracy):
-        every = len(self.model) == 2 and self.opt.frozen_idx == 0 # Body and head, not a head on cached features
-        self.rows.append(dict(seconds=time.perf_counter()-self.start, accuracy=accuracy, layers='all' if every else 'head', images_per_second=self.n/self.took))
+        layers = 'head' if has_cached_body(self.model) or self.opt.frozen_idx else 'all'
+        self.rows.append(dict(seconds=time.perf_counter()-self.start, accuracy=accuracy, layers=layers, images_per_second=self.n/self.took))
         print(self.rows[-1], flush=True)
 
     def before_train(self): self.t, self.n = time.perf_counter(), 0
@@ -71,13 +67,6 @@ class Watch(Callback):
         if self.there: raise CancelFitException()
 
 
-def of_head(watch):
-    "The same rows and clock, for a learner of the head alone"
-    w = Watch(watch.target, watch.rows)
-    w.start = watch.start
-    return w
-
-
 def ours(settings, df, target):
     "As `train` does it, with nothing resized ahead yet"
     with tempfile.TemporaryDirectory() as d:
@@ -86,7 +75,7 @@ def ours(settings, df, target):
         set_seed(settings.train.seed)
         watch = Watch(target, [])
         learn = learner(dataloaders(df, settings), settings, d).add_cb(watch)
-        with mock.patch.object(training, 'head_learner', lambda o: head_learner(o).add_cb(of_head(watch))), learn.no_bar(), learn.no_logging(): fine_tune(learn, settings, learn.dls)
+        with learn.no_bar(), learn.no_logging(): fine_tune(learn, settings)
     return watch.rows
 
 
@@ -121,7 +110,7 @@ def main():
     warnings.simplefilter('ignore')
     s = load_settings(a.settings, train_final_epochs=0, **{k: v for k, v in dict(train_size=a.size, train_unfrozen_epochs=a.epochs).items() if v})
     if a.weights: s = s.changed(train_weights=str(Path(a.weights).resolve()))
-    torch.set_num_threads(threads_of(s.train.threads))
+    torch.set_num_threads(thread_count(s.train.threads))
     df = pictures(s)
     got = pd.DataFrame({k: summary(f(s, df, a.target), a.target) for k, f in dict(ours=ours, plain=plain).items()}).T
     got['ours is'] = [f'{got.seconds.plain/o.seconds:.1f} times as fast to {a.target:.0%}, {o.images_per_second/got.images_per_second.plain:.1f} times the images/s' if k == 'ours' else ''

@@ -6,9 +6,7 @@
 __all__ = ['pictures', 'Picture', 'OpenPicture', 'resized', 'Labels', 'augmentations', 'dataloaders']
 
 # %% ../nbs/02_dataset.ipynb #89b49798
-import io
-import os
-import warnings
+import io, os
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -30,7 +28,8 @@ def _kept(settings):
     images = settings.data.path/'images'
     paths = {p.stem: p for c in settings.categories for p in (images/c).glob('*.jpg')}
     rows = [r for r in Manifest(settings.data.path/'manifest.csv').rows() if not r.rejected and r.sha1 in paths]
-    df = pd.DataFrame([vars(r) for r in rows], columns=['sha1','phash','url','query','width','height']).drop_duplicates('sha1', ignore_index=True)
+    df = pd.DataFrame([vars(r) for r in rows], columns=['sha1','phash','url','query','width','height'])
+    df = df.drop_duplicates('sha1', ignore_index=True)
     path = df.sha1.map(paths)
     df = df.assign(path=path, category=path.map(lambda p: p.parent.name), source=df.url.map(_source))
     return df.astype(dict(width=int, height=int))
@@ -40,9 +39,12 @@ def _check(df, settings):
     "Fail if there is too little to train on; the text says what to do"
     n, folder = df.category.value_counts(), settings.data.path/'images'
     few = [c for c in settings.categories if n.get(c, 0) < 10]
-    if few: raise DataError(f"{folder}: fewer than 10 pictures of {', '.join(few)}; collect or import more, or take them out of [categories] in {settings.file}")
+    if few:
+        raise DataError(f"{folder}: fewer than 10 pictures of {', '.join(few)}; "
+            f"collect or import more, or take them out of [categories] in {settings.file}")
     present = set(zip(df.category, df.split))
-    missing = [f'{c} in {s}' for s in ('train','valid') for c in settings.categories if (c, s) not in present]
+    wanted = [(c, s) for s in ('train','valid') for c in settings.categories]
+    missing = [f'{c} in {s}' for c,s in wanted if (c, s) not in present]
     if missing: raise DataError(f"no picture of {', '.join(missing)}; collect more pictures")
 
 # %% ../nbs/02_dataset.ipynb #936cbb12
@@ -52,8 +54,8 @@ def pictures(
     "The pictures on disk, oldest first. Raises `DataError`"
     settings = settings or load_settings()
     df, d = _kept(settings), settings.data
-    splits = group_splits(list(df.sha1), phash_array(df.phash), d.near_duplicate_bits, valid_percent=d.valid_percent, test_percent=d.test_percent)
-    df['group'], df['split'] = splits
+    percent = dict(valid_percent=d.valid_percent, test_percent=d.test_percent)
+    df['group'], df['split'] = group_splits(list(df.sha1), phash_array(df.phash), d.near_duplicate_bits, **percent)
     if d.splits != 'hash': df['split'] = given_splits(df.url, settings.file.parent/d.splits)
     _check(df, settings)
     return df[['path','category','sha1','phash','source','url','query','width','height','group','split']]
@@ -70,7 +72,7 @@ class OpenPicture(Transform):
     def encodes(self, o): return Picture.create(self.copies.get(o, o) if isinstance(o, Path) else o)
     def __getstate__(self): return self.__dict__ | dict(copies={}) # an exported learner holds no paths of this machine
 
-# %% ../nbs/02_dataset.ipynb #b158bad2
+# %% ../nbs/02_dataset.ipynb #89ee9e35
 def _copied(path, size, folder):
     "The path of a picture's small copy, made if it is not there"
     copy = folder/f'{path.stem}.png'
@@ -80,9 +82,10 @@ def _copied(path, size, folder):
     write_atomically(copy, buffer.getvalue())
     return copy
 
+# %% ../nbs/02_dataset.ipynb #1d49cfd3
 def resized(
-    df:pd.DataFrame, # from `pictures`
-    settings:Settings, # its `[data] path` gets the copies
+    df:pd.DataFrame, # table from `pictures`
+    settings:Settings, # settings; the copies go into `[data] path`
     size:int # side of the square in pixels
 )->dict: # path -> path of the copy
     "Decode every picture once and keep it squished to a square; existing copies are used again"
@@ -100,7 +103,7 @@ class Labels(Transform):
     def __getstate__(self): return self.__dict__ | dict(table={}) # an exported learner holds no paths of this machine
 
 def augmentations(
-    settings:Settings # its `[train] augment` is the strength
+    settings:Settings # settings with the strength in `[train] augment`
 )->list: # batch transforms
     "Random changes of the training pictures"
     a = settings.train.augment
@@ -108,7 +111,7 @@ def augmentations(
 
 # %% ../nbs/02_dataset.ipynb #0b9f8bb7
 def dataloaders(
-    df:pd.DataFrame, # from `pictures`
+    df:pd.DataFrame, # table from `pictures`
     settings:Settings|None=None, # None: the nearest `settings.ini`
     device:str|None=None, # None: a GPU if there is one
     size:int|None=None # side of the square in pixels; None: as in the settings
@@ -118,12 +121,11 @@ def dataloaders(
     t, df = settings.train, df[df.split.isin(['train','valid'])].reset_index(drop=True)
     size = size or t.size
     copies = resized(df, settings, size) if t.resize_ahead else {}
-    block = DataBlock(
-        blocks=(TransformBlock(type_tfms=OpenPicture(copies), batch_tfms=IntToFloatTensor), CategoryBlock(vocab=sorted(settings.categories))),
-        get_y=Labels(df),
-        splitter=IndexSplitter(df.index[df.split=='valid']),
-        item_tfms=Resize(size, method='squish'),
-        batch_tfms=[*augmentations(settings), Normalize.from_stats(*imagenet_stats)])
+    image = TransformBlock(type_tfms=OpenPicture(copies), batch_tfms=IntToFloatTensor)
+    category = CategoryBlock(vocab=sorted(settings.categories))
+    changes = [*augmentations(settings), Normalize.from_stats(*imagenet_stats)]
+    block = DataBlock(blocks=(image, category), get_y=Labels(df), splitter=IndexSplitter(df.index[df.split=='valid']),
+        item_tfms=Resize(size, method='squish'), batch_tfms=changes)
     paths, how = list(df.path), dict(bs=t.batch_size, num_workers=t.workers, device=device or default_device())
     if t.balance != 'sampling': return block.dataloaders(paths, **how)
     n = df.category[df.split=='train'].value_counts()

@@ -1,5 +1,4 @@
 """What works here, what is missing, and what to type"""
-
 import os
 import platform
 import sys
@@ -11,80 +10,124 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from PIL import Image
 
-from .predict import Classifier, ModelError, cores
-from .settings import Settings, load_settings
+from .predict import Classifier, ModelError, cores, model_file
+from .settings import Settings, load_settings, sections, written
+
+PACKAGE = 'clothing_classifier'
 
 
 @dataclass
 class Finding:
     "One row of the report"
-    what: str # Was looked at
-    found: str # What is there
-    todo: str = '' # What to type; empty if all is well
-    needed: str = 'serve' # For: `serve` or `train`
+    what: str # subject of the check
+    found: str # state of it
+    todo: str = '' # command to type; empty if all is well
+    needed: str = 'serve' # purpose: `serve` or `train`
 
 
-_package = 'clothing_classifier'
+def python()->Finding:
+    "The version of Python, and the machine"
+    found = f'{platform.python_version()} on {platform.system()} {platform.machine()}, {cores()} cores'
+    return Finding('Python', found, '' if sys.version_info >= (3, 10) else 'install Python 3.10 or newer')
 
 
-def _lacks(r):
-    "What is wrong with the requirement `r` here, or ''"
-    try: v = version(r.name)
-    except PackageNotFoundError: return r.name
-    return '' if r.specifier.contains(v, prereleases=True) else f'{r.name}{r.specifier} (is {v})'
+def _belongs(requirement, extra):
+    "Whether a requirement of the package belongs to an extra, or to the base"
+    marker = requirement.marker
+    if not marker: return not extra
+    return marker.evaluate(dict(extra=extra)) and (not extra or not marker.evaluate(dict(extra='')))
+
+
+def _lack(requirement):
+    "What is wrong with a requirement here, or ''"
+    try: installed = version(requirement.name)
+    except PackageNotFoundError: return requirement.name
+    fits = requirement.specifier.contains(installed, prereleases=True)
+    return '' if fits else f'{requirement.name}{requirement.specifier} (is {installed})'
 
 
 def packages(
     extra:str='' # `train` or `database`; '' for the base
 )->Finding:
-    "Are the packages there that an extra asks for?"
-    rs = [Requirement(o) for o in requires(_package) or []]
-    rs = [o for o in rs if (o.marker.evaluate(dict(extra=extra)) and not o.marker.evaluate(dict(extra='')) if o.marker else not extra)]
-    lacks = [o for o in map(_lacks, rs) if o]
-    name = f'{_package}[{extra}]' if extra else _package
-    return Finding(f'packages of {name}', f'{len(rs)-len(lacks)} of {len(rs)}' + (f", without {', '.join(lacks)}" if lacks else ''), f"pip install '{name}'" if lacks else '', 'train' if extra == 'train' else 'serve')
+    "The packages of an extra"
+    try: all_of_them = map(Requirement, requires(PACKAGE) or [])
+    except PackageNotFoundError: all_of_them = []
+    wanted = [o for o in all_of_them if _belongs(o, extra)]
+    lacks = list(filter(None, map(_lack, wanted)))
+    name = f'{PACKAGE}[{extra}]' if extra else PACKAGE
+    found = f'{len(wanted)-len(lacks)} of {len(wanted)}'
+    if lacks: found += f", without {', '.join(lacks)}"
+    needed = 'train' if extra == 'train' else 'serve'
+    return Finding(f'packages of {name}', found, f"pip install '{name}'" if lacks else '', needed)
 
 
-def python()->Finding:
-    "Is Python new enough?"
-    return Finding('Python', f'{platform.python_version()} on {platform.system()} {platform.machine()}, {cores()} cores', '' if sys.version_info >= (3, 10) else 'install Python 3.10 or newer')
+def _torch_hub():
+    "The folder into which torchvision downloads weights"
+    cache = Path(os.environ.get('XDG_CACHE_HOME') or Path.home()/'.cache')
+    return Path(os.environ.get('TORCH_HOME') or cache/'torch')/'hub'/'checkpoints'
 
 
 def weights(settings:Settings)->Finding:
-    "Is the pretrained body there?"
-    w = settings.train.weights
-    if w == 'none': return Finding('weights', 'none: training starts from nothing', needed='train')
-    if w != 'imagenet':
-        p = settings.file.parent/Path(w).expanduser()
-        return Finding('weights', str(p) if p.is_file() else f'{p}: no such file', '' if p.is_file() else f'set [train] weights in {settings.file} to imagenet or to a file that exists', 'train')
-    hub = Path(os.environ.get('TORCH_HOME') or Path(os.environ.get('XDG_CACHE_HOME') or Path.home()/'.cache')/'torch')/'hub'/'checkpoints'
-    here = list(hub.glob(f'{settings.train.arch}-*.pth'))
-    return Finding('weights', here[0].name if here else f'imagenet: torchvision will download them to {hub}', needed='train')
+    "The pretrained body"
+    name = settings.train.weights
+    if name == 'none': return Finding('weights', 'none: training starts from nothing', needed='train')
+    if name == 'imagenet':
+        here = [o.name for o in _torch_hub().glob(f'{settings.train.arch}-*.pth')]
+        found = here[0] if here else f'imagenet: torchvision will download them to {_torch_hub()}'
+        return Finding('weights', found, needed='train')
+    file = settings.file.parent/Path(name).expanduser()
+    if file.is_file(): return Finding('weights', str(file), needed='train')
+    todo = f'set [train] weights in {settings.file} to imagenet or to a file that exists'
+    return Finding('weights', f'{file}: no such file', todo, 'train')
+
+
+def _count(folder): return sum(1 for o in folder.glob('*') if o.name[0] != '.')
 
 
 def data(settings:Settings)->Finding:
-    "How many pictures are there of each category?"
-    n = {c: sum(1 for o in (settings.data.path/'images'/c).glob('*') if o.name[0] != '.') for c in settings.categories}
-    few = [c for c,k in n.items() if k < 20]
-    return Finding('pictures', ', '.join(f'{c} {k}' for c,k in n.items()), f"clothing-classifier build --folder FOLDER: at least 20 pictures of {', '.join(few)}" if few else '', 'train')
+    "The pictures of each category"
+    counts = {c: _count(settings.data.path/'images'/c) for c in settings.categories}
+    few = ', '.join(c for c,n in counts.items() if n < 20)
+    found = ', '.join(f'{c} {n}' for c,n in counts.items())
+    todo = f'clothing-classifier build --folder FOLDER: at least 20 pictures of {few}' if few else ''
+    return Finding('pictures', found, todo, 'train')
 
 
 def network(settings:Settings)->Finding:
-    "Does the network that serves open, know the categories and answer?"
-    p = settings.serve.model
-    try: clf = Classifier.load(p, settings.serve.threads, settings.serve.max_megapixels)
-    except ModelError as e: return Finding('export', str(e), f'clothing-classifier build, or set [serve] model in {settings.file}')
+    "Whether the network that serves opens, answers, and knows the categories"
+    serve, file = settings.serve, model_file(settings.serve.model)
+    try: classifier = Classifier.load(file, serve.threads, serve.max_megapixels)
+    except ModelError as e:
+        return Finding('export', str(e), f'clothing-classifier build, or set [serve] model in {settings.file}')
     start = time.perf_counter()
-    clf.predict(Image.new('RGB', (256, 256)))
-    other = set(clf.labels) ^ set(settings.categories)
-    return Finding('export', f'{p.name}, {p.stat().st_size/1e6:.0f} MB, answers in {1000*(time.perf_counter()-start):.0f} ms, knows {", ".join(clf.labels)}',
-        f"clothing-classifier build: the network and [categories] differ in {', '.join(sorted(other))}" if other else '')
+    classifier.predict(Image.new('RGB', (256, 256)))
+    ms, megabytes = 1000*(time.perf_counter()-start), file.stat().st_size/1e6
+    source = '' if file == serve.model else ' of the package'
+    labels = ', '.join(classifier.labels)
+    found = f'{file.name}{source}, {megabytes:.0f} MB, answers in {ms:.0f} ms, knows {labels}'
+    differ = ', '.join(sorted(set(classifier.labels) ^ set(settings.categories)))
+    return Finding('export', found,
+        f'clothing-classifier build: the network and [categories] differ in {differ}' if differ else '')
 
 
 def examine(
     settings:Settings|None=None # None: the nearest `settings.ini`
-)->list: # Of `Finding`
-    "Look at this machine"
-    s = settings or load_settings()
-    extras = ['database', 'train'] if s.feedback.store == 'database' else ['train']
-    return [python(), Finding('settings', str(s.file)), packages(), *map(packages, extras), weights(s), data(s), network(s)]
+)->list: # of `Finding`
+    "Everything that can be found out about this machine and project"
+    settings = settings or load_settings()
+    extras = ['database','train'] if settings.feedback.store == 'database' else ['train']
+    here = Finding('settings', str(settings.file))
+    return [python(), here, packages(), *map(packages, extras), weights(settings), data(settings), network(settings)]
+
+
+def settings_table(
+    settings:Settings # values
+)->list: # of dicts with section, key, value, default and comment
+    "Every setting"
+    rows = []
+    for section,model in sections.items():
+        for key,field in model.model_fields.items():
+            value = written(getattr(getattr(settings, section), key), settings.file.parent)
+            default = '' if field.default is None else written(field.default, '')
+            rows.append(dict(section=section, key=key, value=value, default=default, comment=field.description))
+    return rows

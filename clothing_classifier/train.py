@@ -6,20 +6,15 @@
 __all__ = ['learner', 'fine_tune', 'larger_pictures', 'train']
 
 # %% ../nbs/03_train.ipynb #e6f799c9
-import platform
-import sys
-import time
+import platform, time
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-import torch
-import torchvision
+import numpy as np, pandas as pd, torch, torchvision
 from fastai.vision.all import *
 
 from .dataset import dataloaders, pictures
 from .settings import Settings, load_settings
-from .training.callbacks import callbacks
+from .training.callbacks import callbacks, shows_bars
 from .training.charts import plot_history
 from .training.cross_validation import fold_scores, k_fold
 from .training.features import thread_count
@@ -27,7 +22,7 @@ from .training.network import Mirrored
 from .training.rates import accepted_rate, descent, edge
 from .training.runs import Run
 from .training.trackers import finish_tracking, trackers
-from .training.weights import TrainError, pretrained
+from .training.weights import pretrained
 
 # %% ../nbs/03_train.ipynb #aa86a60f
 def _loss(dls, settings):
@@ -38,8 +33,9 @@ def _loss(dls, settings):
     weights = tensor(n.sum()/(dls.c*np.maximum(n, 1))).float()
     return LabelSmoothingCrossEntropy(t.label_smoothing, weight=weights.to(dls.device))
 
+# %% ../nbs/03_train.ipynb #a8570e64
 def learner(
-    dls:DataLoaders, # from `dataloaders`
+    dls:DataLoaders, # data of the training, from `dataloaders`
     settings:Settings|None=None, # None: the nearest `settings.ini`
     run:str|Path|None=None # folder of the run; None: a new one
 )->Learner: # frozen; its `path` is the run
@@ -48,18 +44,20 @@ def learner(
     t = settings.train
     body = create_body(pretrained(t.arch, t.weights, settings.file.parent), pretrained=False)
     arch = torchvision.models.get_model_builder(t.arch)
-    learn = vision_learner(dls, arch, pretrained=False, normalize=False, train_bn=False, path=run or Run.new(settings).path,
-        loss_func=_loss(dls, settings), metrics=accuracy, opt_func=partial(OptimWrapper, opt=torch.optim.AdamW), wd=t.weight_decay)
+    adamw, path = partial(OptimWrapper, opt=torch.optim.AdamW), run or Run.new(settings).path
+    learn = vision_learner(dls, arch, pretrained=False, normalize=False, train_bn=False, path=path, metrics=accuracy,
+        loss_func=_loss(dls, settings), opt_func=adamw, wd=t.weight_decay)
     learn.model[0].load_state_dict(body.state_dict())
     if t.mirror: learn.model = Mirrored(*learn.model)
     learn.add_cbs([*callbacks(settings, dls.device), *trackers(learn, settings)])
+    if not shows_bars(): learn.remove_cb(ProgressCallback)
     learn.freeze()
     return learn
 
 # %% ../nbs/03_train.ipynb #1230d4d1
 def fine_tune(
-    learn:Learner, # from `learner`, frozen
-    settings:Settings # its `[train]` has epochs, rates and their limits
+    learn:Learner, # frozen learner from `learner`
+    settings:Settings # settings with epochs, rates and their limits in `[train]`
 )->dict: # the rates that were used
     "Train the head, then every layer; end with the weights of the best epoch"
     t, rates = settings.train, {}
@@ -78,10 +76,10 @@ def fine_tune(
 
 # %% ../nbs/03_train.ipynb #1325f7c3
 def larger_pictures(
-    learn:Learner, # after `fine_tune`
+    learn:Learner, # learner that `fine_tune` has trained
     dls:DataLoaders, # the same pictures at `final_size`
-    settings:Settings, # its `[train]` has `final_epochs`
-    rate:float # of the last layers in the stage before
+    settings:Settings, # settings with `[train] final_epochs`
+    rate:float # learning rate of the last layers in the stage before
 ):
     "Train every layer on larger pictures; the best of these epochs is kept"
     t, learn.dls = settings.train, dls
@@ -89,11 +87,15 @@ def larger_pictures(
     learn.fit_one_cycle(t.final_epochs, slice(rate/2/t.rate_spread, rate/2))
 
 # %% ../nbs/03_train.ipynb #8a9caba7
-def _start(settings):
-    "Threads and random numbers as the settings want them"
-    torch.set_num_threads(thread_count(settings.train.threads))
-    set_seed(settings.train.seed, reproducible=True)
+def _record(run, learn, settings, rates, minutes, df):
+    "Keep the learner, its history as a chart, and what the training was"
+    run.save_chart('history', plot_history(run))
+    versions = dict(python=platform.python_version(), torch=torch.__version__, torchvision=torchvision.__version__)
+    run.add_metrics(rates=rates, minutes=round(minutes, 1), seed=settings.train.seed, versions=versions,
+        pictures=df.split.value_counts().to_dict(), best_valid_accuracy=run.history.accuracy.max())
+    run.save(learn)
 
+# %% ../nbs/03_train.ipynb #4c854977
 def train(
     settings:Settings|None=None, # None: the nearest `settings.ini`
     run:str|Path|None=None, # folder of the run; None: a new one
@@ -102,12 +104,12 @@ def train(
     "From pictures on disk to a fine-tuned learner, kept in its run. Raises `DataError` and `TrainError`"
     settings = settings or load_settings()
     t, df = settings.train, pictures(settings) if pics is None else pics
-    run = Run(run) if run else Run.new(settings)
+    run, start = Run(run) if run else Run.new(settings), time.time()
     if t.folds:
         answers = k_fold(settings, df, lambda s, pics, folder: train(s, folder, pics), run.path)
         run.add_metrics(folds=fold_scores(answers))
-    _start(settings)
-    start = time.time()
+    torch.set_num_threads(thread_count(t.threads))
+    set_seed(t.seed, reproducible=True)
     learn = learner(dataloaders(df, settings), settings, run.path)
     rates = fine_tune(learn, settings)
     if t.final_epochs and 'unfrozen' in rates and not learn.graceful_stop.stopped:
@@ -115,12 +117,3 @@ def train(
     finish_tracking(settings)
     _record(run, learn, settings, rates, (time.time()-start)/60, df)
     return learn
-
-# %% ../nbs/03_train.ipynb #4c854977
-def _record(run, learn, settings, rates, minutes, df):
-    "Keep the learner, its history as a chart, and what the training was"
-    run.save_chart('history', plot_history(run))
-    run.add_metrics(rates=rates, minutes=round(minutes, 1), seed=settings.train.seed, pictures=df.split.value_counts().to_dict(),
-        best_valid_accuracy=run.history.accuracy.max(),
-        versions=dict(python=platform.python_version(), torch=torch.__version__, torchvision=torchvision.__version__))
-    run.save(learn)

@@ -7,26 +7,30 @@ pytest.importorskip('fastai')
 
 import numpy as np
 import pandas as pd
+from conftest import small_settings
+from drawings import draw_folder
 
-from clothing_classifier.cleaning.widget import Cleaner
-from clothing_classifier.cleaning.ranking import CleanError, _out_of_scope, accepted
+from clothing_classifier.cleaning import CleanError
 from clothing_classifier.cleaning.journal import Journal, Marks, apply, undo
+from clothing_classifier.cleaning.planted import detection_scores, plant_errors
+from clothing_classifier.cleaning.ranking import accepted, out_of_scope
+from clothing_classifier.cleaning.widget import Cleaner
 from clothing_classifier.collect import import_folder
 from clothing_classifier.collecting.store import adopt
 from clothing_classifier.dataset import pictures
-from drawings import draw_folder
-from clothing_classifier.settings import load_settings
+
+CATEGORIES = ['jeans', 'shoes', 'socks']
 
 
 @pytest.fixture(scope='module')
-def drawn(tmp_path_factory): return draw_folder(tmp_path_factory.mktemp('drawn')/'drawn', load_settings().categories, n=22, size=96)
+def drawn(tmp_path_factory): return draw_folder(tmp_path_factory.mktemp('drawn')/'drawn', CATEGORIES, n=16, size=96)
 
 
 @pytest.fixture
 def settings(tmp_path, drawn):
-    s = load_settings(data_path=tmp_path/'data')
-    import_folder(drawn, s)
-    return s
+    settings = small_settings(tmp_path, CATEGORIES)
+    import_folder(drawn, settings)
+    return settings
 
 
 def of(settings, category): return pictures(settings).query('category == @category and split == "train"').sha1.tolist()
@@ -56,6 +60,11 @@ def test_undo_restores_step_by_step(settings):
     pd.testing.assert_frame_equal(pictures(settings), before)
 
 
+def test_no_decisions_no_moves(settings):
+    assert apply({}, settings) == []
+    assert not (settings.data.path/'journal.csv').exists()
+
+
 def test_a_picture_that_a_person_moved_since_is_left_there(settings):
     a = of(settings, 'socks')[0]
     apply({a: 'jeans'}, settings)
@@ -83,62 +92,107 @@ def test_only_known_places(settings, to):
 
 
 def table(settings):
-    df = pictures(settings)
-    return df[['path', 'category', 'split', 'sha1']].assign(suggestion='jeans', score=.95, sure=.95, kind='category', reason='drawn so')
+    "All pictures, suspected to be jeans"
+    df = pictures(settings)[['path', 'category', 'split', 'sha1']]
+    return df.assign(suggestion='jeans', score=.95, sure=.95, kind='category', reason='drawn so')
 
 
-def test_marks_survive_another_window(settings):
-    "Two cleaners over one folder: neither loses the other's marks"
+@pytest.fixture
+def page(settings): return Cleaner(settings, lambda bar: table(settings))
+
+
+def test_marks_survive_another_window(settings, page):
+    "Two pages over one folder: neither loses the other's marks"
     a, b, *_ = of(settings, 'socks')
-    one, two = Cleaner(settings, table(settings)), Cleaner(settings, table(settings))
-    one.do('mark', sha1=a, to='jeans')
-    two.do('mark', sha1=b, to='rejected/by-hand')
-    assert one.decisions() == two.decisions() == {a: 'jeans', b: 'rejected/by-hand'}
+    other = Cleaner(settings, lambda bar: table(settings))
+    page.do('mark', sha1=a, to='jeans')
+    other.do('mark', sha1=b, to='rejected/by-hand')
+    assert page.decisions() == other.decisions() == {a: 'jeans', b: 'rejected/by-hand'}
 
 
-def test_accept_spares_what_has_a_mark(settings):
-    c = Cleaner(settings, table(settings))
-    a = c.listed[0]
-    c.do('mark', sha1=a, to='rejected/by-hand')
-    c.do('accept', above=96)
-    assert c.decisions() == {a: 'rejected/by-hand'}
-    c.do('accept', above=90)
-    assert len(c.decisions()) == len(c.listed) and c.decisions()[a] == 'rejected/by-hand'
+def test_accept_spares_what_has_a_mark_and_the_test_split(settings, page):
+    a = next(o for o in page.listed if o in of(settings, 'shoes'))
+    page.do('mark', sha1=a, to='rejected/by-hand')
+    page.do('accept', above=96)
+    assert page.decisions() == {a: 'rejected/by-hand'}
+    page.do('accept', above=90)
+    use = page.table[page.table.sha1.isin(page.listed) & (page.table.split != 'test')]
+    assert page.decisions() == dict.fromkeys(use.sha1, 'jeans') | {a: 'rejected/by-hand'}
+    assert page.message.endswith('Test pictures are left to you.')
 
 
-def test_five_thousand_pictures_stay_light(settings):
+def test_suspects_of_the_test_split_are_listed_and_marked_as_such(settings, page):
+    assert {card['split'] for card in page.cards} >= {'train', 'test'}
+    page.do('show', split='test')
+    assert page.listed and {card['split'] for card in page.cards} == {'test'}
+
+
+def test_what_cannot_be_shown_is_said(page):
+    page.do('show', split='tests')
+    assert "split='tests' cannot be shown" in page.message
+    page.do('mark', sha1='0'*40, to='jeans')
+    assert 'rank again' in page.message
+    page.do('nothing of the kind')
+
+
+def test_a_mark_is_applied_and_taken_back(settings, page):
+    "Without a browser: what the buttons do"
+    a, before = of(settings, 'socks')[0], pictures(settings)
+    page.do('mark', sha1=a, to='jeans')
+    page.do('ask')
+    assert page.state['plan'] == ['1 picture from images/socks to images/jeans']
+    page.do('cancel')
+    assert page.state['plan'] is None
+    page.do('apply')
+    assert pictures(settings).set_index('sha1').category[a] == 'jeans' and page.decisions() == {}
+    page.do('undo')
+    assert page.decisions() == {a: 'jeans'}
+    pd.testing.assert_frame_equal(pictures(settings), before)
+
+
+def test_five_thousand_pictures_stay_light(settings, page):
     "One page of thumbnails is sent, however long the list is"
-    o = pd.concat([table(settings)]*60, ignore_index=True)
-    o['sha1'] = [f'{i:040x}' for i in range(len(o))]
-    c = Cleaner(settings, table(settings))
-    c.table = o[:5000]
-    c.relist()
-    c.send_page()
-    c.draw()
-    assert len(c.listed) > 4000 and len(c.page.cards) == 24 and c.page.state['pages'] == -(-len(c.listed)//24)
-    sent = len(json.dumps(c.page.get_state(['cards', 'state'])))
-    print(f'{sent} bytes for a page of {len(c.listed)} pictures')
+    rows = pd.concat([table(settings)]*200, ignore_index=True).head(5000)
+    page.table = rows.assign(sha1=[f'{i:040x}' for i in range(len(rows))])
+    page.relist()
+    page.draw_cards()
+    page.draw_state()
+    assert len(page.listed) > 3000 and len(page.cards) == 24 and page.state['pages'] == -(-len(page.listed)//24)
+    sent = len(json.dumps(page.get_state(['cards', 'state'])))
+    print(f'{sent} bytes for a page of {len(page.listed)} pictures')
     assert sent < 500_000
-    c.do('mark', sha1=c.here[0], to='rejected/by-hand')
-    assert len(json.dumps(c.page.get_state('state'))) < 10_000, 'a mark sends no picture'
+    page.do('mark', sha1=page.visible[0], to='rejected/by-hand')
+    assert len(json.dumps(page.get_state('state'))) < 10_000, 'a mark sends no picture'
 
 
-def test_strangers_are_told_from_wrong_labels(settings):
+def test_strangers_are_told_from_wrong_labels():
     "What is far from every category is out of scope; what lies in the wrong category is only in the wrong category"
-    df = pictures(settings)
-    labels, r = sorted(settings.categories), np.random.default_rng(0)
+    labels, random = CATEGORIES, np.random.default_rng(0)
+    df = pd.DataFrame(dict(category=np.repeat(labels, 22)))
     y = df.category.map(labels.index).to_numpy()
     centre = np.eye(len(labels), 64, dtype=np.float32)*3
-    X = centre[y] + r.normal(0, .2, (len(df), 64)).astype(np.float32)
-    X[:3], X[3:6] = r.normal(0, .2, (3, 64))+np.eye(64)[40]*3, centre[(y[3:6]+1) % len(labels)] + r.normal(0, .2, (3, 64))
-    o = _out_of_scope(df, X, labels, settings)
-    assert {0, 1, 2} <= set(o.index) and not {3, 4, 5} & set(o.index)
-    assert (o.suggestion == 'rejected/out-of-scope').all() and o.score.between(0, 1).all()
+    X = centre[y] + random.normal(0, .2, (len(df), 64)).astype(np.float32)
+    X[:3] = random.normal(0, .2, (3, 64)) + np.eye(64)[40]*3
+    X[3:6] = centre[(y[3:6]+1) % len(labels)] + random.normal(0, .2, (3, 64))
+    found = out_of_scope(df, X, labels, far=3)
+    assert {0, 1, 2} <= set(found.index) and not {3, 4, 5} & set(found.index)
+    assert (found.suggestion == 'rejected/out-of-scope').all() and found.score.between(0, 1).all()
 
 
 def test_a_doubt_is_never_accepted_by_itself(settings):
-    "Neither is what is as given, nor what is less sure than asked for"
-    o = table(settings).head(4).assign(kind=['category', 'doubt', '', 'quality'], sure=[.85, .99, .99, .5], suggestion=['jeans', 'jeans', 'jeans', 'rejected/poor-quality'], category='socks')
-    assert accepted(o, 80) == {o.sha1[0]: 'jeans'}
-    assert accepted(o) == {o.sha1[0]: 'jeans', o.sha1[3]: 'rejected/poor-quality'}
-    assert accepted(o.assign(category='jeans'), 80) == {}
+    "Neither is what is as given, nor what is less sure than asked for, nor a test picture"
+    rows = table(settings).head(4).assign(kind=['category', 'doubt', '', 'quality'], sure=[.85, .99, .99, .5], category='socks',
+        suggestion=['jeans', 'jeans', 'jeans', 'rejected/poor-quality'], split='train')
+    assert accepted(rows, 80) == {rows.sha1[0]: 'jeans'}
+    assert accepted(rows) == {rows.sha1[0]: 'jeans', rows.sha1[3]: 'rejected/poor-quality'}
+    assert accepted(rows.assign(category='jeans'), 80) == {}
+    assert accepted(rows.assign(split='test')) == {}
+
+
+def test_planted_errors_are_counted():
+    df = pd.DataFrame(dict(category=['a', 'b', 'c', 'd']*10))
+    planted = plant_errors(df, share=.2, seed=1)
+    assert planted.planted.sum() == 8
+    assert ((planted.category != df.category) == planted.planted).all()
+    assert detection_scores([1, 1, 0, 0, 0, 0]) == dict(precision=1, recall=1, average_precision=1)
+    assert detection_scores([0, 0, 0, 0, 1, 1])['recall'] == 0

@@ -20,7 +20,8 @@ from clothing_classifier.collect import collect, import_folder
 from clothing_classifier.collecting.check import check
 from clothing_classifier.collecting.importers import CollectError
 from clothing_classifier.collecting.pipeline import CollectWarning
-from clothing_classifier.collecting.store import Manifest, Misses, Row, Store
+from clothing_classifier.collecting.manifest import Failures, Manifest, Row
+from clothing_classifier.collecting.store import Store
 from drawings import draw_folder, draw_picture
 from clothing_classifier.settings import load_settings
 from clothing_classifier.collecting.importers import Found, folder, url_lists
@@ -28,7 +29,7 @@ from clothing_classifier.collecting.importers import Found, folder, url_lists
 ini = Path(__file__).parents[1]/'settings.ini'
 scraped = Path(__file__).parents[2]/'shared/data/scraped'
 needs_scraped = pytest.mark.skipif(not scraped.is_dir(), reason='needs ../shared/data/scraped, which is not on this machine')
-pytestmark = pytest.mark.filterwarnings('ignore::clothing_classifier.collecting.pipeline.CollectWarning')
+pytestmark = pytest.mark.filterwarnings('ignore::clothing_classifier.collecting.found.CollectWarning')
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +56,7 @@ def table(log, *without):
     return [{k: str(v) for k,v in vars(r).items() if k not in ('fetched_at', 'at', *without)} for r in log.rows()]
 
 
-def result(path): return contents(path), table(Manifest(path/'manifest.csv')), table(Misses(path/'unfetched.csv'))
+def result(path): return contents(path), table(Manifest(path/'manifest.csv')), table(Failures(path/'unfetched.csv'))
 
 
 def messy(url, n):
@@ -156,7 +157,7 @@ def test_scraped_lists_without_a_network(tmp_path, monkeypatch):
     settings = at(tmp_path)
     with pytest.warns(CollectWarning) as said: df = collect(url_lists(scraped, settings), settings=settings)
     listed = {(o.category, o.url) for o in url_lists(scraped, settings)}
-    misses = Misses(tmp_path/'unfetched.csv').rows()
+    misses = Failures(tmp_path/'unfetched.csv').rows()
     assert {(o.category, o.url) for o in misses} == listed and df.loc['all', ['found', 'fetched', 'kept', 'unreachable']].tolist() == [len(listed), 0, 0, len(listed)]
     assert all(o.detail and not o.lasting for o in misses)
     text = sentences(said)
@@ -272,7 +273,7 @@ def test_the_row_says_where_it_came_from(tmp_path):
     with Server() as web:
         found = [Found('jeans', f'{web.url}/{o}', f'https://shop.example/{i}', 'blue jeans', 'CC BY 4.0') for i,o in enumerate(('ok/1.jpg', 'blank/1.jpg', 'status/404/1.jpg'))]
         collect(found, settings=at(tmp_path))
-    rows, misses = Manifest(tmp_path/'manifest.csv').rows(), Misses(tmp_path/'unfetched.csv').rows()
+    rows, misses = Manifest(tmp_path/'manifest.csv').rows(), Failures(tmp_path/'unfetched.csv').rows()
     assert [(o.url, o.page, o.query, o.licence) for o in rows] == [(o.url, o.page, o.query, o.licence) for o in found[:2]]
     assert [(o.url, o.page, o.query, o.reason, o.detail) for o in misses] == [(found[2].url, found[2].page, 'blue jeans', 'gone', 'HTTP 404')]
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from loopback import Server, picture
 
-from clothing_classifier.collecting.download import Unfetched, downloads, in_order
+from clothing_classifier.collecting.download import downloads, in_order
+from clothing_classifier.collecting.responses import FetchError
 from clothing_classifier.settings import load_settings
 
 ini = Path(__file__).parents[1]/'settings.ini'
@@ -92,7 +93,7 @@ def test_noai_can_be_overruled(web, tmp_path):
 def test_a_picture_after_bytes_too_many_is_the_right_one(web, tmp_path):
     "A body longer than it says is cut there, or a reason if head and all came in one read; it never spills into the next answer of its connection"
     short, *rest = fetch(web, tmp_path, 'overlong/1.jpg', *[f'ok/{i}.jpg' for i in range(20, 40)], collect_at_once=1)
-    assert short.reason == 'cut-off' if isinstance(short, Unfetched) else short.read_bytes() == picture(1)[:900]
+    assert short.reason == 'cut-off' if isinstance(short, FetchError) else short.read_bytes() == picture(1)[:900]
     assert [p.read_bytes() for p in rest] == [picture(i) for i in range(20, 40)]
 
 

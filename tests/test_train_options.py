@@ -1,12 +1,12 @@
 "Each option of `[train]` does what it says, and reports where it says: on drawings, in seconds"
 import pytest
 from conftest import small_settings
+from drawings import draw_folder
 
 from clothing_classifier.collect import import_folder
-from drawings import draw_folder
-from clothing_classifier.training.weights import TrainError
-from clothing_classifier.training.runs import Run
 from clothing_classifier.train import train
+from clothing_classifier.training.runs import Run
+from clothing_classifier.training.weights import TrainError
 
 
 @pytest.fixture(scope='module')
@@ -20,8 +20,8 @@ def drawn(tmp_path_factory):
 @pytest.fixture
 def quick(drawn):
     "A training of a few seconds with these options: its learner"
-    def f(**changes): return train(small_settings(drawn, **dict(train_unfrozen_epochs=1, train_final_epochs=0) | changes))
-    return f
+    short = dict(train_unfrozen_epochs=1, train_final_epochs=0)
+    return lambda **changes: train(small_settings(drawn, **short | changes))
 
 
 def test_tensorboard_gets_the_losses(quick):
@@ -87,11 +87,32 @@ def test_sampling_shows_rare_categories_as_often(tmp_path):
     assert abs(sum(y)/len(y) - .5) < .1
 
 
+OPTIONS = [
+    dict(mixup=.2),
+    dict(cutmix=1),
+    dict(average=.9),
+    dict(balance='weights'),
+    dict(balance='sampling'),
+    dict(early_stop=1, plateau=1),
+    dict(augment=0),
+    dict(cache_features=True, frozen_epochs=4, mixup=.2),
+    dict(cache_features=True, balance='sampling'),
+    dict(frozen_rate=.002, unfrozen_rate=.001, mirror=True),
+    dict(precision='fp32', channels_last='no', resize_ahead='no'),
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize('options', [dict(train_mixup=.2), dict(train_cutmix=1), dict(train_average=.9), dict(train_balance='weights'), dict(train_balance='sampling'),
-    dict(train_early_stop=1, train_plateau=1), dict(train_augment=0), dict(train_cache_features=True, train_frozen_epochs=4, train_mixup=.2),
-    dict(train_cache_features=True, train_balance='sampling'), dict(train_frozen_rate=.002, train_unfrozen_rate=.001, train_mirror=True),
-    dict(train_precision='fp32', train_channels_last='no', train_resize_ahead='no')],
-    ids=lambda o: ' '.join(k.removeprefix('train_') for k in o))
+@pytest.mark.parametrize('options', OPTIONS, ids=lambda o: ' '.join(o))
 def test_each_option_trains(quick, options):
-    assert Run(quick(**options).path).history.valid_loss.notna().all()
+    learn = quick(**{f'train_{k}': v for k, v in options.items()})
+    assert Run.of(learn).history.valid_loss.notna().all()
+
+
+def test_validating_changes_nothing(quick):
+    "`learn.validate()` after a training with averaged weights finds the network as it is, twice"
+    learn = quick(train_average=.9)
+    before = {k: v.clone() for k, v in learn.model.state_dict().items()}
+    with learn.no_bar(), learn.no_logging(): first, second = learn.validate(), learn.validate()
+    assert list(first) == list(second)
+    assert all((v == before[k]).all() for k, v in learn.model.state_dict().items())

@@ -1,4 +1,4 @@
-"""The one road, from pictures to an answer, on drawings and with a random body."""
+"""From pictures to an answer, on drawings and with a random body."""
 import os
 import re
 import signal
@@ -7,9 +7,10 @@ import threading
 
 import pytest
 from conftest import COMMAND, ROOT, small_settings
-
 from drawings import draw_folder, draw_picture
+
 from clothing_classifier.predict import Classifier
+from clothing_classifier.training.learner_classifier import LearnerClassifier
 
 
 def test_learns_the_drawings(trained):
@@ -23,7 +24,8 @@ def test_learns_the_drawings(trained):
 def test_leaves_a_record(trained):
     settings, learn, _ = trained
     names = {p.name for p in learn.path.iterdir()}
-    assert {'settings.ini', 'history.csv', 'metrics.json', 'history.png', 'finder_frozen.png', 'finder_unfrozen.png', 'confusion.png'} <= names
+    charts = {'history.png', 'finder_frozen.png', 'finder_unfrozen.png', 'confusion.png'}
+    assert {'settings.ini', 'history.csv', 'metrics.json', 'learner.pkl'} | charts <= names
 
 
 def test_onnx_equals_fastai(trained):
@@ -37,7 +39,7 @@ def test_pickle_and_onnx_give_the_same_predictions(trained):
     settings, _, out = trained
     fp32 = settings.export.network.with_suffix('.fp32.onnx')
     one = Classifier.load(fp32 if fp32.exists() else settings.export.network, threads=1, max_megapixels=25)
-    with pytest.warns(UserWarning, match='runs the code inside'): two = Classifier.load(settings.export.learner, threads=1, max_megapixels=25)
+    with pytest.warns(UserWarning, match='runs the code inside'): two = LearnerClassifier.load(settings.export.learner)
     assert (one.labels, one.thresholds, one.temperature) == (two.labels, two.thresholds, two.temperature)
     for c in settings.categories:
         a, b = (o.predict(draw_picture(c, 9000)) for o in (one, two))
@@ -55,8 +57,8 @@ def test_export_stops_when_the_network_differs():
 def test_ctrl_c_keeps_the_best_epoch(tmp_path):
     "The first interrupt ends the training, and there is a learner to go on with"
     from clothing_classifier.collect import import_folder
-    from clothing_classifier.training.runs import Run
     from clothing_classifier.train import train
+    from clothing_classifier.training.runs import Run
     settings = small_settings(tmp_path, train_unfrozen_epochs=400)
     import_folder(draw_folder(tmp_path/'drawn', settings.categories, n=40), settings)
     run = tmp_path/'run'

@@ -1,6 +1,6 @@
 """Where a body comes from: torchvision, a file, or an exported learner."""
-import torch
 import pytest
+import torch
 from conftest import ROOT
 from safetensors.torch import save_file
 

@@ -1,28 +1,29 @@
-"""Find the wrong labels, and let a person fix them in minutes"""
-
+"""How good is a ranking? Plant errors in the labels, and count how many of them it finds"""
 import numpy as np
 import pandas as pd
-from fastai.vision.all import *
 from sklearn.metrics import average_precision_score
 
 
-def plant(
-    df:pd.DataFrame, # From `pictures`
-    share:float, # Of its labels, 0 to 1
-    seed:int=0 # Chooses which, and what they become
-)->pd.DataFrame: # A copy; `planted` says which labels are wrong
+def plant_errors(
+    df:pd.DataFrame, # from `pictures`
+    share:float, # wrong labels, 0 to 1
+    seed:int=0 # random choice of the pictures and of their wrong labels
+)->pd.DataFrame: # a copy; the column `planted` says which labels are wrong
     "Replace labels by another category, in the table, not on disk"
-    r, labels, o = np.random.default_rng(seed), sorted(set(df.category)), df.reset_index(drop=True)
-    at = r.choice(len(o), round(share*len(o)), replace=False)
-    y = o.category.map(labels.index).to_numpy(copy=True)
-    y[at] = (y[at] + r.integers(1, len(labels), len(at)))%len(labels)
-    return o.assign(category=[labels[i] for i in y], planted=o.index.isin(at))
+    random, labels = np.random.default_rng(seed), sorted(set(df.category))
+    df = df.reset_index(drop=True)
+    chosen = random.choice(len(df), round(share*len(df)), replace=False)
+    category = df.category.map(labels.index).to_numpy(copy=True)
+    category[chosen] += random.integers(1, len(labels), len(chosen))
+    names = [labels[i % len(labels)] for i in category]
+    return df.assign(category=names, planted=df.index.isin(chosen))
 
 
-def found(
-    planted:np.ndarray, # (n,), bool, in the order of the ranking
+def detection_scores(
+    planted:np.ndarray # bool (n,), in the order of the ranking
 )->dict: # precision, recall, average_precision
-    "How well a ranking finds planted errors: precision in the first n, recall in the first 1.5 n, area under precision-recall"
-    p = np.asarray(planted, bool)
-    n = p.sum()
-    return dict(precision=float(p[:n].mean()), recall=float(p[:int(1.5*n)].sum()/n), average_precision=float(average_precision_score(p, -np.arange(len(p)))))
+    "Share of n planted errors in the first n rows and in the first 1.5 n, and the area under precision-recall"
+    planted = np.asarray(planted, bool)
+    n = planted.sum()
+    return dict(precision=float(planted[:n].mean()), recall=float(planted[:int(1.5*n)].sum()/n),
+        average_precision=float(average_precision_score(planted, -np.arange(len(planted)))))

@@ -1,59 +1,51 @@
-"""What is in the folder: how many, from where, how large, how good, how alike; one chart a function"""
-
-from contextlib import redirect_stdout
+"""Pictures that are too dark, too bright, blurred or empty, as cleanvision measures it"""
+from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
-from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
-from PIL import Image
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
+from cleanvision import Imagelab
 
-from ..collecting.store import Manifest
-from ..settings import Settings, load_settings
+from ..settings import Settings
+from ..training.features import cached_rows
 
-
-def _source(url):
-    "The host of an address, or the folder that was imported"
-    return urlsplit(url).hostname or url.split('/')[0]
+REASONS = dict(dark='very dark', light='very bright', low_information='almost empty', blurry='blurred',
+    odd_aspect_ratio='very long and narrow')
 
 
-def pictures(
-    settings:Settings|None=None # None: the nearest `settings.ini`
-)->pd.DataFrame: # A row a picture that is kept: path, category, source, query, width, height, phash
-    "The pictures in `images/`"
-    d = (settings or load_settings()).data.path
-    rows = {r.sha1: r for r in Manifest(d/'manifest.csv').rows() if not r.rejected}
-    def one(p):
-        r = rows.get(p.stem)
-        size = (int(r.width), int(r.height)) if r else Image.open(p).size
-        return [p, p.parent.name, _source(r.url) if r else 'by hand', r.query if r else '', *size, int(r.phash or 0, 16) if r else 0]
-    return pd.DataFrame([one(p) for p in sorted((d/'images').glob('*/*.jpg'))], columns=['path','category','source','query','width','height','phash'])
+def _issues(paths, names):
+    "cleanvision's table of issues, a row a picture"
+    paths = [str(path) for path in paths]
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        lab = Imagelab(filepaths=paths)
+        lab.find_issues({name: {} for name in names}, n_jobs=1, verbose=False)
+    return lab.issues.loc[paths]
 
 
 def audit(
-    df:pd.DataFrame, # From `pictures`
-    issues=('dark','light','blurry','low_information','odd_size','odd_aspect_ratio','grayscale'), # Names of cleanvision's issues
-)->pd.DataFrame: # A row a picture, a column an issue, True where there is one; index as `df`
+    df:pd.DataFrame, # from `pictures`
+    issues=(*REASONS, 'odd_size', 'grayscale') # names of cleanvision's issues
+)->pd.DataFrame: # bool, a row a picture, a column an issue; index as `df`
     "What cleanvision objects to"
-    from cleanvision import Imagelab
-    with redirect_stdout(StringIO()):
-        lab = Imagelab(filepaths=[str(p) for p in df.path])
-        lab.find_issues({o: {} for o in issues}, n_jobs=1, verbose=False)
-    found = lab.issues[[f'is_{o}_issue' for o in issues]].set_axis(list(issues), axis=1)
-    return found.loc[[str(p) for p in df.path]].set_axis(df.index)
+    found = _issues(df.path, issues)
+    return found[[f'is_{name}_issue' for name in issues]].set_axis(list(issues), axis=1).set_axis(df.index)
 
 
-def alike(
-    df:pd.DataFrame, # From `pictures`
-    bits:int=10 # Hamming distance of the perceptual hashes, at most
-)->list: # Lists of row labels, largest first
-    "Groups of pictures that are connected by small distances"
-    h = df.phash.to_numpy(np.uint64)
-    pairs = [(i, i+1+j) for i in range(len(h)) if h[i] for j in np.flatnonzero((np.bitwise_count(h[i+1:] ^ h[i]) <= bits) & (h[i+1:] != 0))]
-    if not pairs: return []
-    i, j = np.array(pairs).T
-    _, group = connected_components(coo_matrix((np.ones(len(i)), (i, j)), shape=(len(h), len(h))), directed=False)
-    groups = pd.Series(df.index).groupby(group).agg(list)
-    return sorted((o for o in groups if len(o) > 1), key=len, reverse=True)
+def _scores(paths):
+    "Scores (n, reasons) from 0, bad, to 1; all that cleanvision does not flag is 1"
+    found = _issues(paths, REASONS)
+    columns = [np.where(found[f'is_{name}_issue'], found[f'{name}_score'], 1.) for name in REASONS]
+    return np.stack(columns, 1)
+
+
+def poor_quality(
+    df:pd.DataFrame, # from `pictures`, index 0 to n-1
+    settings:Settings, # project of the pictures
+    bar # progress bar around the batches
+)->pd.DataFrame: # suggestion, score, kind, reason; index as the rows of `df`
+    "Pictures that cleanvision flags"
+    scores = cached_rows(settings.data.path/'features'/'quality.npz', df, lambda: _scores, bar, 'quality')
+    reasons, rows = list(REASONS.values()), {}
+    for picture,reason in zip(*np.nonzero(scores < 1), strict=True):
+        rows[picture] = 'rejected/poor-quality', (1-scores[picture,reason])/2, 'quality', reasons[reason]
+    return pd.DataFrame.from_dict(rows, orient='index', columns=['suggestion','score','kind','reason'])

@@ -1,131 +1,178 @@
-"""Find the wrong labels, and let a person fix them in minutes"""
-import contextlib
-import io
+"""Which labels are probably wrong: reasons for doubt, gathered into one table"""
 import warnings
 
 import numpy as np
 import pandas as pd
 from cleanlab.filter import find_label_issues
 from cleanlab.rank import get_label_quality_scores
-from cleanvision.imagelab import Imagelab
-from fastai.vision.all import *
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ..files import is_near_duplicate, phash_array
 from ..predict import softmax
-from ..training.features import _cached, features, logits_of
+from ..settings import Settings
+from ..training.features import features, logits_of
+from . import CleanError
+from .quality import poor_quality
+
+REASON = ['suggestion','score','kind','reason'] # columns of a table of reasons; its index are the rows of the pictures
 
 
-class CleanError(ValueError):
-    "Cleaning that cannot be done; its text says what to do"
+def _numbers(df, labels): return df.category.map(labels.index).to_numpy()
 
 
 def out_of_fold(
     X:np.ndarray, # (n, features)
     y:np.ndarray, # (n,), given categories as numbers
-    folds:int=5, # Heads
-    strength:float=.002, # Inverse of their regularization
-    seed:int=42 # Deals the folds
+    folds:int=5, # heads
+    strength:float=.002, # inverse of their regularization
+    seed:int=42 # random assignment to folds
 )->np.ndarray: # (n, categories)
-    "Probabilities from heads that have not seen the picture"
+    "Probabilities from logistic heads, each applied to the pictures that it was not trained on"
     head = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=300))
+    splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore') # A category with fewer pictures than folds is missing in some of them
-        return cross_val_predict(head, X, y, cv=StratifiedKFold(folds, shuffle=True, random_state=seed), method='predict_proba')
+        warnings.simplefilter('ignore') # a category with fewer pictures than folds is missing in some of them
+        return cross_val_predict(head, X, y, cv=splitter, method='predict_proba')
 
 
-def _labels(df, P, labels):
-    "Suspicion from probabilities: cleanlab's label quality, and the category that the others make likely"
-    y = df.category.map(labels.index).to_numpy()
+def _in_words(probabilities, given, best, labels):
+    "What speaks for another label, or that none does better"
+    like = f'looks like {labels[best]} ({probabilities[best]:.0%})'
+    if given == best: return f'{like}, as given'
+    return f'{like}, not like {labels[given]} ({probabilities[given]:.0%})'
+
+
+def wrong_labels(
+    df:pd.DataFrame, # from `pictures`, index 0 to n-1
+    P:np.ndarray, # (n, categories), probabilities
+    labels:list # names of the categories
+)->pd.DataFrame: # columns of REASON and `sure`, the probability of the suggestion
+    "Suspicion from probabilities: cleanlab's label quality, and the most probable category"
+    y, best = _numbers(df, labels), P.argmax(1)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         issue = find_label_issues(y, P, n_jobs=1)
-    score, best = 1-get_label_quality_scores(y, P, method='self_confidence'), P.argmax(1)
-    given = [f'not like {labels[i]} ({p[i]:.0%})' if i != b else 'as given' for i,b,p in zip(y, best, P)]
-    words = [f'looks like {labels[b]} ({p[b]:.0%}), {g}' for b,p,g in zip(best, P, given)]
     kind = np.select([best == y, issue], ['', 'category'], 'doubt')
-    return pd.DataFrame(dict(suggestion=np.array(labels, object)[best], score=score, sure=P.max(1), kind=kind, reason=words))
+    reason = [_in_words(*o, labels) for o in zip(P, y, best, strict=True)]
+    score = 1 - get_label_quality_scores(y, P, method='self_confidence')
+    suggestion = np.array(labels, object)[best]
+    return pd.DataFrame(dict(suggestion=suggestion, score=score, sure=P.max(1), kind=kind, reason=reason))
 
 
-def _duplicates(df, X, P, labels, settings):
-    "Near duplicates across categories: by perceptual hash, or by features that point the same way"
-    n, y = len(df), df.category.map(labels.index).to_numpy()
+def _directions(X):
+    "Standardized features as unit vectors"
     Z = (X-X.mean(0))/(X.std(0)+1e-6)
-    Z /= np.linalg.norm(Z, axis=1, keepdims=True)+1e-9
-    h, own, out = np.array([int(o, 16) for o in df.phash], np.uint64), P[np.arange(n), y].clip(.001, .999), {}
-    for i in range(n):
-        near = (Z@Z[i] >= settings.clean.similar_percent/100) | (np.bitwise_count(h^h[i]) <= settings.data.near_duplicate_bits)
-        for j in np.flatnonzero(near & (y != y[i])):
-            p = (1-own[i])*own[j]/((1-own[i])*own[j] + own[i]*(1-own[j]))
-            if p >= .5 and p > out.get(i, ('', 0))[1]: out[i] = labels[y[j]], p, 'duplicate', f'nearly the same picture lies in {labels[y[j]]}'
-    return pd.DataFrame.from_dict(out, orient='index', columns=['suggestion','score','kind','reason'])
+    return Z/(np.linalg.norm(Z, axis=1, keepdims=True)+1e-9)
 
 
-def _to_category(Z, own):
-    "Mean squared distance of each row to the ten nearest rows of a category, itself left out"
-    if own.sum() < 2: return np.full(len(Z), np.inf)
-    d = NearestNeighbors(n_neighbors=min(11, own.sum())).fit(Z[own]).kneighbors(Z)[0]**2
-    return np.where(own, d[:,1:].mean(1), d[:,:-1].mean(1))
+def contradictions(
+    df:pd.DataFrame, # from `pictures`, index 0 to n-1
+    X:np.ndarray, # (n, features)
+    P:np.ndarray, # (n, categories), probabilities
+    labels:list, # names of the categories
+    settings:Settings # `[clean]` and `[data]` say what is near
+)->pd.DataFrame: # columns of REASON
+    "Near duplicates in different categories, by perceptual hash or by features; the less probable label is suspected"
+    y, Z, phashes = _numbers(df, labels), _directions(X), phash_array(df.phash)
+    similar, bits = settings.clean.similar_percent/100, settings.data.near_duplicate_bits
+    own, rows = P[np.arange(len(df)), y].clip(.001, .999), {}
+    for i in range(len(df)):
+        near = (Z@Z[i] >= similar) | is_near_duplicate(phashes, phashes[i], bits)
+        others = np.flatnonzero(near & (y != y[i]))
+        if not len(others): continue
+        wrong, right = (1-own[i])*own[others], own[i]*(1-own[others])
+        score = wrong/(wrong+right)
+        best = score.argmax()
+        if score[best] < .5: continue
+        name = labels[y[others[best]]]
+        rows[i] = name, score[best], 'duplicate', f'nearly the same picture is in {name}'
+    return pd.DataFrame.from_dict(rows, orient='index', columns=REASON)
 
 
-def _robust(d): return (d-np.median(d))/(1.4826*np.median(abs(d-np.median(d)))+1e-9)
+def _distance_to(Z, members):
+    "Mean squared distance of each row to the ten nearest members of a category, itself left out"
+    if members.sum() < 2: return np.full(len(Z), np.inf)
+    nearest = NearestNeighbors(n_neighbors=min(11, members.sum())).fit(Z[members])
+    squared = nearest.kneighbors(Z)[0]**2
+    return np.where(members, squared[:,1:].mean(1), squared[:,:-1].mean(1))
 
 
-def _out_of_scope(df, X, labels, settings):
+def _robust(distance):
+    "Deviations from the median"
+    median = np.median(distance)
+    return (distance-median)/(1.4826*np.median(abs(distance-median))+1e-9)
+
+
+def out_of_scope(
+    df:pd.DataFrame, # from `pictures`, index 0 to n-1
+    X:np.ndarray, # (n, features)
+    labels:list, # names of the categories
+    far:float # robust standard deviations
+)->pd.DataFrame: # columns of REASON
     "Pictures that are unusually far from their category, and not near another"
-    y, Z, far = df.category.map(labels.index).to_numpy(), X/(np.linalg.norm(X, axis=1, keepdims=True)+1e-9), settings.clean.far
-    D = np.stack([_to_category(Z, y == i) for i in range(len(labels))])
-    z = _robust(D[y, np.arange(len(y))])
-    at = np.flatnonzero((z > far) & (_robust(D.min(0)) > far/2))
-    return pd.DataFrame(dict(suggestion='rejected/out-of-scope', score=1-far/z[at], kind='scope', reason='unlike the pictures of any category'), index=at)
+    y, Z = _numbers(df, labels), X/(np.linalg.norm(X, axis=1, keepdims=True)+1e-9)
+    distances = np.stack([_distance_to(Z, y == i) for i in range(len(labels))])
+    own, nearest = _robust(distances[y, np.arange(len(y))]), _robust(distances.min(0))
+    at = np.flatnonzero((own > far) & (nearest > far/2))
+    return pd.DataFrame(dict(suggestion='rejected/out-of-scope', score=1-far/own[at], kind='scope',
+        reason='unlike the pictures of any category'), index=at)
 
 
-_qualities = dict(dark='very dark', light='very bright', low_information='almost empty', blurry='blurred', odd_aspect_ratio='very long and narrow')
-
-
-def _flags(paths):
-    "cleanvision's scores (n, qualities), 1 where it flags nothing"
-    lab = Imagelab(filepaths=[str(p) for p in paths])
-    with contextlib.redirect_stderr(io.StringIO()): lab.find_issues({k: {} for k in _qualities}, n_jobs=1, verbose=False)
-    return np.stack([np.where(lab.issues[f'is_{k}_issue'], lab.issues[f'{k}_score'], 1.) for k in _qualities], 1)
-
-
-def _quality(df, settings, bar):
-    "Pictures that cleanvision flags"
-    F = _cached(settings.data.path/'features'/'quality.npz', df, lambda: _flags, bar, 'quality')
-    rows = {i: ('rejected/poor-quality', (1-F[i,k])/2, 'quality', list(_qualities.values())[k]) for i,k in zip(*np.nonzero(F < 1))}
-    return pd.DataFrame.from_dict(rows, orient='index', columns=['suggestion','score','kind','reason'])
-
-
-def _strongest(parts):
+def _strongest(tables):
     "The reasons of each picture as one row; those that speak against the label come first"
-    o = pd.concat(parts).assign(against=lambda o: o.kind.map({'': 0, 'doubt': 1}).fillna(2), sure=lambda o: o.sure.fillna(o.score))
-    by = o.sort_values(['against','score'], ascending=False, kind='stable').groupby(level=0, sort=False)
-    return pd.DataFrame(dict(suggestion=by.suggestion.first(), score=by.score.max().astype(float), sure=by.sure.first().astype(float),
-        kind=by.kind.agg(lambda s: ' '.join(filter(None, s))), reason=by.reason.agg('; '.join)))
+    reasons = pd.concat(tables)
+    reasons['against'] = reasons.kind.map({'': 0, 'doubt': 1}).fillna(2)
+    reasons['sure'] = reasons.sure.fillna(reasons.score)
+    by = reasons.sort_values(['against','score'], ascending=False, kind='stable').groupby(level=0, sort=False)
+    return pd.DataFrame(dict(suggestion=by.suggestion.first(), score=by.score.max().astype(float),
+        sure=by.sure.first().astype(float), kind=by.kind.agg(lambda kinds: ' '.join(filter(None, kinds))),
+        reason=by.reason.agg('; '.join)))
 
 
-def _by_learner(learn, df):
-    "The reasons that a learner's losses give"
-    labels = list(learn.dls.vocab)
-    if miss := set(df.category) - set(labels): raise CleanError(f"the learner tells {', '.join(labels)} apart and does not know {', '.join(sorted(miss))}; train one for the categories of settings.ini")
-    return _labels(df, softmax(logits_of(learn, df.path)), labels)
+def _ranking(df, reasons):
+    "Pictures and their reasons, the most suspicious first"
+    table = df[['path','category','split','sha1']].join(reasons)
+    return table.sort_values('score', ascending=False, kind='stable', ignore_index=True)
 
 
-def _by_heads(df, settings, bar):
-    "All reasons, from heads that have not seen the pictures"
-    X, c, labels = features(df, settings, bar), settings.clean, sorted(settings.categories)
-    P = out_of_fold(X, df.category.map(labels.index).to_numpy(), c.folds, c.head_strength, settings.train.seed)
-    return _strongest([_labels(df, P, labels), _duplicates(df, X, P, labels, settings), _out_of_scope(df, X, labels, settings), _quality(df, settings, bar)])
+def rank_by_heads(
+    df:pd.DataFrame, # from `pictures`
+    settings:Settings, # project of the pictures
+    bar # progress bar around the batches
+)->pd.DataFrame: # as from `suspects`
+    "A ranking by all reasons; probabilities come from heads that have not seen the picture"
+    df, labels, clean = df.reset_index(drop=True), sorted(settings.categories), settings.clean
+    X = features(df, settings, bar)
+    P = out_of_fold(X, _numbers(df, labels), clean.folds, clean.head_strength, settings.train.seed)
+    return _ranking(df, _strongest([
+        wrong_labels(df, P, labels),
+        contradictions(df, X, P, labels, settings),
+        out_of_scope(df, X, labels, clean.far),
+        poor_quality(df, settings, bar)]))
+
+
+def rank_by_learner(
+    df:pd.DataFrame, # from `pictures`
+    learn # fastai learner of these categories
+)->pd.DataFrame: # as from `suspects`
+    "A ranking by a learner's losses. Raises `CleanError`"
+    df, labels = df.reset_index(drop=True), list(learn.dls.vocab)
+    unknown = sorted(set(df.category) - set(labels))
+    if unknown:
+        raise CleanError(f"the learner tells {', '.join(labels)} apart and does not know {', '.join(unknown)}; "
+            "train one for the categories of settings.ini")
+    return _ranking(df, wrong_labels(df, softmax(logits_of(learn, df.path)), labels))
 
 
 def accepted(
-    table:pd.DataFrame, # From `suspects`
-    above:float=0 # Sure to this percentage or more
+    table:pd.DataFrame, # from `suspects`
+    above:float=0 # least certainty in percent
 )->dict: # SHA-1 -> suggestion
-    "The suggestions against the given label, doubts left out"
-    o = table[~table.kind.isin(['','doubt']) & (table.suggestion != table.category) & (table.sure >= above/100)]
-    return dict(zip(o.sha1, o.suggestion))
+    "The suggestions against the given label; doubts and test pictures are left to a person"
+    table = table[~table.kind.isin(['','doubt']) & (table.suggestion != table.category)]
+    table = table[(table.sure >= above/100) & (table.split != 'test')]
+    return dict(zip(table.sha1, table.suggestion, strict=True))

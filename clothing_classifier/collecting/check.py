@@ -1,68 +1,69 @@
-"""Pictures from anywhere, checked as they arrive, each with a row that says where it came from"""
-
-import hashlib
+"""One picture is decoded, measured and hashed; what cannot be used gets a reason"""
 import io
 from dataclasses import dataclass
 
 import imagehash
 from PIL import Image
 
+from ..files import sha1
 from ..images import ImageError, open_image
+
+HASHED_SIDE = 128 # pixels; from smaller copies the hashes of resaved pictures differ more
 
 
 @dataclass
 class Checked:
-    "What one look at a picture found out"
-    data: bytes # The file as it came
-    sha1: str # Of `data`
-    reason: str = '' # Why it is rejected as it stands, if it is
-    size: tuple = (0, 0) # Width and height, pixels, upright
-    phash: int|None = None # 64 bits
-    stored: bytes|None = None # What is written instead of `data`, if not `data` itself
+    "The result of checking one picture"
+    data: bytes # content of the file as it came
+    sha1: str # SHA-1 of that content
+    reason: str = '' # reason for the rejection, empty for a usable picture
+    size: tuple = (0, 0) # upright width and height in pixels
+    phash: int|None = None # perceptual hash of 64 bits
+    stored: bytes|None = None # content to store instead; None: the file as it came
 
 
 def phash(im:Image.Image)->int: return int(str(imagehash.phash(im)), 16)
 
 
-def _size_as_it_is(data, max_side):
-    "Width and height of a file that can be kept byte for byte, None for others"
+def _size_to_keep(data, max_side):
+    "Width and height of a JPEG that is stored byte for byte, None for any other file"
     try:
-        with Image.open(io.BytesIO(data), formats=['JPEG']) as o:
-            good = o.format == 'JPEG' and o.mode == 'RGB' and max(o.size) <= max_side and o.getexif().get(0x0112, 1) == 1
-            return o.size if good else None
+        with Image.open(io.BytesIO(data), formats=['JPEG']) as im:
+            upright = im.getexif().get(0x0112, 1) == 1
+            plain = im.format == 'JPEG' and im.mode == 'RGB'
+            return im.size if plain and upright and max(im.size) <= max_side else None
     except Exception: return None
 
 
 def _jpeg(im, max_side):
-    o, b = im.copy(), io.BytesIO()
-    o.thumbnail((max_side, max_side))
-    o.save(b, 'JPEG', quality=92)
-    return b.getvalue()
-
-
-_enough = 128 # Pixels of the shorter side
+    "A JPEG of at most `max_side` pixels a side"
+    small, file = im.copy(), io.BytesIO()
+    small.thumbnail((max_side, max_side))
+    small.save(file, 'JPEG', quality=92)
+    return file.getvalue()
 
 
 def _reduced(im, side):
-    "`im` with a shorter side of at least `side`, by averaging whole pixels"
+    "`im` averaged over whole pixels, its shorter side at least `side`"
     return im.reduce(max(1, min(im.size)//side))
 
 
-def _blank(im):
-    "Does a copy of about 16 pixels a side hold next to no contrast?"
-    return all(hi - lo < 8 for lo,hi in _reduced(im, 16).getextrema())
+def _is_blank(im):
+    "Is there next to no contrast in a copy of about 16 pixels a side?"
+    return all(high - low < 8 for low,high in _reduced(im, 16).getextrema())
 
 
 def check(
-    data:bytes, # A file's content
-    min_side:int=64, # Pixels, of the shorter side
-    max_side:int=1024 # Pixels, of the longer side, as stored
-)->Checked: # With a `reason` if it cannot be used
-    "Look at one picture: decode, measure, hash. Needs no other picture, so it may run in a thread"
-    sha1, as_it_is = hashlib.sha1(data).hexdigest(), _size_as_it_is(data, max_side)
-    try: im = open_image(data, side=_enough if as_it_is else max_side)
-    except ImageError: return Checked(data, sha1, 'broken')
-    size = as_it_is or im.size
-    if min(size) < min_side: return Checked(data, sha1, 'too-small', size)
-    if _blank(im): return Checked(data, sha1, 'blank', size)
-    return Checked(data, sha1, '', size, phash(_reduced(im, _enough)), None if as_it_is else _jpeg(im, max_side))
+    data:bytes, # content of a file
+    min_side:int=64, # pixels of the shorter side, at least
+    max_side:int=1024 # pixels of the longer side as stored, at most
+)->Checked: # its `reason` is empty for a usable picture
+    "Decode, measure and hash one picture; independent of all others, so that threads may do it"
+    name, kept_size = sha1(data), _size_to_keep(data, max_side)
+    try: im = open_image(data, side=HASHED_SIDE if kept_size else max_side)
+    except ImageError: return Checked(data, name, 'broken')
+    size = kept_size or im.size
+    if min(size) < min_side: return Checked(data, name, 'too-small', size)
+    if _is_blank(im): return Checked(data, name, 'blank', size)
+    stored = None if kept_size else _jpeg(im, max_side)
+    return Checked(data, name, '', size, phash(_reduced(im, HASHED_SIDE)), stored)

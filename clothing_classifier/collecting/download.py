@@ -1,240 +1,208 @@
-"""An address becomes a whole file, or a reason why not; many at a time, in order, and never twice"""
-
+"""Downloads, many at a time: an address becomes a whole file, or an error with a reason"""
 import asyncio
-import hashlib
 import logging
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import stamina
-from aiohttp.http_exceptions import ContentEncodingError
 from anyio.from_thread import start_blocking_portal
 
-from ..files import write_atomically
+from ..files import sha1, write_atomically
 from ..settings import Collect
+from .responses import FetchError, error_of_exception, error_of_status, says_noai
+
+logging.getLogger('stamina').setLevel(logging.ERROR) # else it prints a line for every retry
 
 
-class Unfetched(Exception):
-    "An address that did not become a file, and why"
-    def __init__(self,
-        reason:str, # A word for tables
-        detail:str='', # What the server or the network said
-        lasting:bool=False, # Would another run end the same?
-        again:bool|float=False # Is another try worth it now? After how many seconds, if the server said so
-    ):
-        super().__init__(f'{reason}: {detail}' if detail else reason)
-        self.reason, self.detail, self.lasting, self.again = reason, detail, lasting, again
-
-
-def _retry_after(headers):
-    "Seconds that a server asks us to wait, True if it does not say. RFC 9110, 10.2.3"
-    s = headers.get('Retry-After', '').strip()
-    if s.isdigit(): return float(s)
-    try: return max(0., parsedate_to_datetime(s).timestamp() - time.time())
-    except ValueError: return True
-
-
-def _of_status(r):
-    "The reason that a status code stands for, None for 200"
-    s = f'HTTP {r.status}'
-    if r.status == 200: return None
-    if r.status in (404, 410): return Unfetched('gone', s, lasting=True)
-    if r.status in (408, 425, 429, 503): return Unfetched('busy', s, again=_retry_after(r.headers))
-    if r.status >= 500: return Unfetched('server-error', s, again=True)
-    return Unfetched('refused', s, lasting=True)
-
-
-def _of_error(e):
-    "The reason that an exception stands for"
-    s = ' '.join(f'{type(e).__name__}: {e}'.split())[:200]
-    if isinstance(e, (ValueError, aiohttp.NonHttpUrlClientError)): return Unfetched('bad-address', s, lasting=True)
-    if isinstance(e, aiohttp.TooManyRedirects): return Unfetched('redirects', 'more redirects than allowed', lasting=True)
-    if isinstance(e, aiohttp.ClientSSLError): return Unfetched('unreachable', s)
-    if isinstance(e, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)): return Unfetched('unreachable', s, again=True)
-    if isinstance(e, asyncio.TimeoutError): return Unfetched('too-slow', 'not there within the deadline')
-    return Unfetched('cut-off', s, again=not isinstance(e.__cause__, ContentEncodingError))
-
-
-def says_noai(
-    values:list, # Of the header `X-Robots-Tag`, as often as it was sent
-    agent:str # Our user agent
-)->bool:
-    "Does the server ask that its picture be left out of training?"
-    for v in values:
-        who = ''
-        for part in v.lower().split(','):
-            name, colon, rule = part.rpartition(':')
-            who = name.strip() if colon else who
-            if rule.strip() in ('noai','noimageai') and who in agent.lower(): return True
-    return False
-
-
-class _Host:
-    "What is known of one host"
-    def __init__(self, c, proxy):
-        self.turn, self.limit, self.proxy = asyncio.Semaphore(c.at_once_per_host), c.host_failures, proxy
-        self.until, self.misses = 0, 0
-
-    async def ready(self, left):
-        "Wait until the host wants to be asked"
-        if self.misses >= self.limit: raise Unfetched('unreachable', 'its host did not answer for several pictures in a row; left for another run')
-        if (wait := self.until - time.monotonic()) > left: raise Unfetched('busy', f'its host asks for a pause of {wait:.0f} seconds; left for another run')
-        await asyncio.sleep(max(0, wait))
-
-    def pause(self, seconds): self.until = max(self.until, time.monotonic() + seconds)
-
-
-def _proxy_of(url):
-    "The proxy that the environment names for an address, None for none"
-    u = urlsplit(url)
-    return None if not u.hostname or proxy_bypass(u.hostname) else getproxies().get(u.scheme)
-
-
-def _host_of(url):
-    "What one set of limits is for, '' for an address that makes no sense"
+def _host_name(url):
+    "Host and port of an address, '' for an address that makes no sense"
     try: return urlsplit(url).netloc
     except ValueError: return ''
 
 
+def _proxy(url):
+    "The proxy that the environment names for an address, None for none"
+    parts = urlsplit(url)
+    return None if not parts.hostname or proxy_bypass(parts.hostname) else getproxies().get(parts.scheme)
+
+
+class _Host:
+    "Limits and failures of one host"
+    def __init__(self, options, proxy):
+        self.slots, self.proxy = asyncio.Semaphore(options.at_once_per_host), proxy
+        self.failures, self.most_failures = 0, options.host_failures
+        self.paused_until = 0
+
+    async def wait(self, seconds):
+        "Wait for the end of the pause that the host asked for, at most `seconds`. Raises `FetchError`"
+        if self.failures >= self.most_failures:
+            raise FetchError('unreachable', 'its host did not answer for several pictures; left for another run')
+        pause = self.paused_until - time.monotonic()
+        if pause > seconds:
+            raise FetchError('busy', f'its host asks for a pause of {pause:.0f} seconds; left for another run')
+        await asyncio.sleep(max(0, pause))
+
+    def pause(self, seconds): self.paused_until = max(self.paused_until, time.monotonic() + seconds)
+
+    def count(self, result):
+        "Count the failures in a row"
+        unreachable = isinstance(result, FetchError) and result.reason == 'unreachable'
+        self.failures = self.failures + 1 if unreachable else 0
+
+
 @dataclass
-class _Job:
-    "A picture that is being fetched"
+class _Download:
+    "One picture, and what is left of its time"
     url: str
     host: _Host
-    left: float # Seconds
+    seconds_left: float
 
-    def again(self, e):
-        "Is another try worth it? stamina reads a float as the seconds to wait"
-        if not isinstance(e, Unfetched) or type(e.again) is float and e.again > self.left: return False
-        return e.again
-
-
-async def _timed(o):
-    "Seconds that something took, and its result"
-    start = time.monotonic()
-    r = await o
-    return time.monotonic() - start, r
+    def retry(self, error):
+        "Is another attempt worth it? stamina reads a float as the seconds to wait"
+        if not isinstance(error, FetchError) or error.pause > self.seconds_left: return False
+        return error.retry
 
 
-logging.getLogger('stamina').setLevel(logging.ERROR) # It would print a line a retry
-
-
-class Fetcher:
-    "Downloads into a folder; for an `async with` statement"
+class Downloader:
+    "Downloads into a folder; an async context manager"
     def __init__(self,
-        c:Collect, # Settings
-        path:Path, # Folder of the files
-        look=lambda path, data: path # What becomes of a file that is there; runs in a thread
+        options:Collect, # `[collect]` of the settings
+        path:Path, # folder of the files
+        process=lambda path, data: path # called in a thread for each file that is there; its result is returned
     ):
-        self.c, self.path, self.look, self.turn, self.hosts = c, Path(path), look, asyncio.Semaphore(c.at_once), {}
+        self.options, self.path, self.process = options, Path(path), process
+        self.slots, self.hosts = asyncio.Semaphore(options.at_once), {}
 
     async def __aenter__(self):
         self.path.mkdir(parents=True, exist_ok=True)
         self.pool, self.loop = ThreadPoolExecutor(2), asyncio.get_running_loop()
-        self.session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar(),
-            headers={'User-Agent': self.c.user_agent, 'Accept': 'image/*'})
+        self.session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={'User-Agent': self.options.user_agent, 'Accept': 'image/*'})
         return self
 
     async def __aexit__(self, *_):
         await self.session.close()
         self.pool.shutdown(wait=False, cancel_futures=True)
 
-    def file(self, url): return self.path/hashlib.sha1(url.encode()).hexdigest()
+    def file(self, url): return self.path/sha1(url)
 
     def host(self, url):
-        "What is known of the host of an address"
-        name = _host_of(url)
-        if name not in self.hosts: self.hosts[name] = _Host(self.c, _proxy_of(url) if name else None)
+        "Limits and failures of the host of an address"
+        name = _host_name(url)
+        if name not in self.hosts: self.hosts[name] = _Host(self.options, _proxy(url) if name else None)
         return self.hosts[name]
 
-    async def _body(self, r):
-        "All of it, at most `max_mb`"
-        o, most = bytearray(), self.c.max_mb*2**20
-        if (r.content_length or 0) > most: raise Unfetched('too-big', f'{r.content_length/2**20:.0f} MB', lasting=True)
-        async for data in r.content.iter_any():
-            o += data
-            if len(o) > most: raise Unfetched('too-big', f'more than {self.c.max_mb:g} MB', lasting=True)
-        return o
+    async def _body(self, response):
+        "The whole body, at most `max_mb`"
+        body, limit, size = bytearray(), self.options.max_mb*2**20, response.content_length or 0
+        if size > limit: raise FetchError('too-big', f'{size/2**20:.0f} MB', lasting=True)
+        async for piece in response.content.iter_any():
+            body += piece
+            if len(body) > limit: raise FetchError('too-big', f'more than {self.options.max_mb:g} MB', lasting=True)
+        return body
 
-    async def _get(self, job):
-        "One request, and the redirects it leads to"
-        timeout = aiohttp.ClientTimeout(total=max(job.left, .001), sock_connect=10)
-        async with self.session.get(job.url, timeout=timeout, proxy=job.host.proxy, max_redirects=self.c.redirects+1) as r:
-            if e := _of_status(r): raise e
-            if self.c.respect_noai and says_noai(r.headers.getall('X-Robots-Tag', []), self.c.user_agent): raise Unfetched('noai', 'X-Robots-Tag', lasting=True)
-            return await self._body(r)
+    def _check(self, response):
+        "Raise `FetchError` for a status other than 200, and for a picture that is not for training"
+        error = error_of_status(response.status, response.headers)
+        if error: raise error
+        tags = response.headers.getall('X-Robots-Tag', [])
+        if self.options.respect_noai and says_noai(tags, self.options.user_agent):
+            raise FetchError('noai', 'X-Robots-Tag', lasting=True)
 
-    async def _ask(self, job):
-        "The body, or `Unfetched`"
-        try: return await self._get(job)
-        except Unfetched as e: return e
-        except (aiohttp.ClientError, ConnectionError, asyncio.TimeoutError, ValueError) as e: return _of_error(e)
+    async def _request(self, download):
+        "The body of one response, after redirects"
+        timeout = aiohttp.ClientTimeout(total=max(download.seconds_left, .001), sock_connect=10)
+        async with self.session.get(download.url, timeout=timeout, proxy=download.host.proxy,
+                max_redirects=self.options.redirects+1) as response:
+            self._check(response)
+            return await self._body(response)
 
-    def _keep(self, url, data):
-        "Write the file and look at it"
+    async def _body_or_error(self, download):
+        "The body, or the `FetchError`"
+        try: return await self._request(download)
+        except FetchError as e: return e
+        except (aiohttp.ClientError, ConnectionError, asyncio.TimeoutError, ValueError) as e: # noqa: UP041, Python 3.10
+            return error_of_exception(e)
+
+    def _save(self, url, data):
+        "Write the file and process it"
         write_atomically(self.file(url), data)
-        return self.look(self.file(url), data)
+        return self.process(self.file(url), data)
 
-    async def _try(self, job):
-        "One try, when it is its turn; the time of waiting for it does not count. Raises `Unfetched`"
-        async with job.host.turn:
-            await job.host.ready(job.left)
-            async with self.turn:
-                seconds, o = await _timed(self._ask(job))
-                if not isinstance(o, Unfetched): return await self.loop.run_in_executor(self.pool, self._keep, job.url, o)
-        job.left -= seconds
-        if type(o.again) is float: job.host.pause(o.again)
-        raise o
+    def _load(self, url):
+        "Process a file of an earlier run"
+        return self.process(self.file(url), self.file(url).read_bytes())
+
+    def _in_thread(self, function, *args): return self.loop.run_in_executor(self.pool, function, *args)
+
+    async def _attempt(self, download):
+        "One attempt; the wait for a free slot does not count. Raises `FetchError`"
+        async with download.host.slots:
+            await download.host.wait(download.seconds_left)
+            async with self.slots:
+                start = time.monotonic()
+                result = await self._body_or_error(download)
+                download.seconds_left -= time.monotonic() - start
+                if not isinstance(result, FetchError): return await self._in_thread(self._save, download.url, result)
+        if result.pause: download.host.pause(result.pause)
+        raise result
+
+    async def _with_retries(self, download):
+        "The result of `process`, or the `FetchError` of the last attempt"
+        retrying = stamina.AsyncRetryingCaller(attempts=self.options.tries, timeout=None,
+            wait_initial=.1, wait_max=5, wait_jitter=.2)
+        try: return await retrying(download.retry, self._attempt, download)
+        except FetchError as e: return e
 
     async def fetch(self,
-        url:str # Its address
-    ): # What `look` made of it, or `Unfetched`
-        "Download one picture, with as many tries as help; what is there already is not asked for"
-        if (file := self.file(url)).exists(): return await self.loop.run_in_executor(self.pool, lambda: self.look(file, file.read_bytes()))
-        job = _Job(url, self.host(url), self.c.deadline)
-        try: o = await stamina.AsyncRetryingCaller(attempts=self.c.tries, timeout=None, wait_initial=.1, wait_max=5, wait_jitter=.2)(job.again, self._try, job)
-        except Unfetched as e: o = e
-        job.host.misses = job.host.misses + 1 if isinstance(o, Unfetched) and o.reason == 'unreachable' else 0
-        return o
+        url:str # address of a picture
+    ): # the result of `process`, or a `FetchError`
+        "Download one picture, with as many attempts as help; a file of an earlier run is not requested again"
+        if self.file(url).exists(): return await self._in_thread(self._load, url)
+        host = self.host(url)
+        result = await self._with_retries(_Download(url, host, self.options.deadline))
+        host.count(result)
+        return result
 
 
 def in_order(
-    start, # A function of an item that returns a future
-    items, # May be slow
-    ahead:int # Items in front, at most
+    start, # function of an item that returns a future
+    items, # iterable, may be slow
+    ahead:int # items under way, at most
 ):
-    "Yield `(item, result)` in the order of the items, with up to `ahead` of them under way"
-    todo = deque()
-    for o in items:
-        todo.append((o, start(o)))
-        while todo and (len(todo) >= ahead or todo[0][1].done()):
-            o, r = todo.popleft()
-            yield o, r.result()
-    for o,r in todo: yield o, r.result()
+    "Yield `(item, result)` in the order of the items, while up to `ahead` of them are under way"
+    started = deque()
+    for item in items:
+        started.append((item, start(item)))
+        while started and (len(started) >= ahead or started[0][1].done()):
+            first, future = started.popleft()
+            yield first, future.result()
+    for item,future in started: yield item, future.result()
 
 
-def done(o):
+def finished(result):
     "A future that has its result"
-    r = Future()
-    r.set_result(o)
-    return r
+    future = Future()
+    future.set_result(result)
+    return future
 
 
 @contextmanager
 def downloads(
-    c:Collect, # Settings
-    path:Path, # Folder of the files
-    look=lambda path, data: path # What becomes of a file that is there; runs in a thread
+    options:Collect, # `[collect]` of the settings
+    path:Path, # folder of the files
+    process=lambda path, data: path # called in a thread for each file that is there; its result is returned
 ):
-    "For a `with` statement: a function from an address to the future of what `look` makes of it, or of `Unfetched`. Runs in threads of its own, so it works in a notebook"
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(Fetcher(c, path, look)) as f:
+    "A function from an address to a future, while a `with` block runs; its own threads, so it works in notebooks"
+    downloader = Downloader(options, path, process)
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(downloader):
         loop = portal.call(asyncio.get_running_loop)
-        yield lambda url: asyncio.run_coroutine_threadsafe(f.fetch(url), loop)
+        yield lambda url: asyncio.run_coroutine_threadsafe(downloader.fetch(url), loop)

@@ -1,16 +1,22 @@
 """A small project of example photos, for chapters that are opened before there are pictures of one's own"""
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from ..files import shipped
 from ..settings import Settings, load_settings
-from .importers import folder
+from .found import Found
+from .importers import folder, is_visible_file
 from .pipeline import take_in
+from .store import Store, adopt
 
-EXAMPLE = '''; Made for the chapters: the example photos, and a training of a minute. Delete this folder whenever you like
+EXAMPLE = '''; The example photos, with settings for a training of a minute. Delete this folder whenever you like
 [categories]
 {categories}
 [data]
 path = .
+[collect]
+enough = 10
 [train]
 weights = {weights}
 size = 128
@@ -23,29 +29,62 @@ calibration_pictures = 32
 '''
 
 
+def _write_settings(file, categories):
+    "The settings file of the example project"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lines = '\n'.join(f'{c} = {c}, {c} product photo' for c in categories)
+    text = EXAMPLE.format(categories=lines, weights=shipped('export.pkl') or 'imagenet')
+    file.write_text(text, encoding='utf-8')
+
+
+def _photos(settings):
+    "The example photos as a source; all of them are CC0"
+    photos = folder(shipped('examples/photos'), settings)
+    return iter([replace(found, licence='CC0') for found in photos])
+
+
 def example_settings(
-    root:str|Path # folder of the example project; made if it is missing
+    root:str|Path # folder of the example project, made if it is missing
 )->Settings:
     "A project of its own with the example photos, six categories of twenty"
-    root, photos, learner = Path(root), shipped('examples/photos'), shipped('export.pkl')
-    names = sorted(o.name for o in photos.iterdir() if o.is_dir())
-    if not (root/'settings.ini').exists():
-        root.mkdir(parents=True, exist_ok=True)
-        text = EXAMPLE.format(categories='\n'.join(f'{c} = {c}' for c in names), weights=learner or 'imagenet')
-        (root/'settings.ini').write_text(text, encoding='utf-8')
-    settings = load_settings(root/'settings.ini')
-    if not (root/'images').exists(): take_in([folder(photos, settings)], settings)
+    file = Path(root)/'settings.ini'
+    categories = sorted(p.name for p in shipped('examples/photos').iterdir() if p.is_dir())
+    if not file.exists(): _write_settings(file, categories)
+    settings = load_settings(file)
+    if not has_pictures(settings): take_in([_photos(settings)], settings)
     return settings
 
 
-def has_pictures(settings): return any(any((settings.data.path/'images'/c).glob('*.*')) for c in settings.categories)
+def example_photos(
+    settings:Settings # settings of the example project, or your own
+)->Iterator[Found]:
+    "The example photos as a source; empty for a project of your own, where they do not belong"
+    is_example = settings.file.read_text(encoding='utf-8-sig').startswith(EXAMPLE.splitlines()[0])
+    return _photos(settings) if is_example else iter(())
+
+
+def has_pictures(settings:Settings)->bool:
+    "Is there a file in a folder named after a category?"
+    folders = [settings.data.path/'images'/c for c in settings.categories]
+    return any(is_visible_file(p) for folder in folders for p in folder.glob('*'))
+
+
+def _adopt(settings):
+    "Take in files that a person put into `images/`, so that every chapter sees them"
+    if not Store(settings).dropped(): return
+    added = adopt(settings)
+    print(f"Took in {len(added)} files that were put into {settings.data.path.name}/images; "
+        f"{sum(bool(reason) for _,reason in added)} of them are in rejected/.")
 
 
 def yours_or_examples(
     settings:Settings|None=None # None: the nearest `settings.ini`
 )->Settings:
-    "Your settings if you have pictures of your categories; until then the example photos, in `examples/` of the data folder"
+    "Your settings if you have pictures of your categories, else those of the project in `examples/` of the data folder"
     settings = settings or load_settings()
-    if has_pictures(settings): return settings
-    print(f"No pictures of {', '.join(settings.categories)} yet in {settings.data.path.name}/images: these are the example photos.")
+    if has_pictures(settings):
+        _adopt(settings)
+        return settings
+    print(f"No pictures of {', '.join(settings.categories)} yet in {settings.data.path.name}/images: "
+        "these are the example photos.")
     return example_settings(settings.data.path/'examples')

@@ -1,125 +1,158 @@
-"""Pictures from anywhere, checked as they arrive, each with a row that says where it came from"""
+"""From sources to the store: downloads run ahead, threads check, pictures are added in the order of the sources"""
 import os
 import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from operator import length_hint
 
-from filelock import FileLock, Timeout
+import pandas as pd
 from tqdm.auto import tqdm
 
-from ..collecting.check import Checked, check
-from ..collecting.download import Unfetched, done, downloads, in_order
-from ..collecting.importers import CollectError
-from ..collecting.store import Miss, Store
 from ..files import sha1
+from ..settings import Settings
+from .check import Checked, check
+from .download import downloads, finished, in_order
+from .found import CollectError, CollectWarning
+from .manifest import Failure
+from .responses import FetchError
+from .store import Store, locked
+
+warnings.simplefilter('always', CollectWarning, append=True) # also when a cell is run again
 
 
-def _clear(path, urls):
-    "Remove what a killed program left"
-    for p in path.rglob('.*.tmp'): p.unlink(missing_ok=True)
-    for u in urls: (path/'incoming'/sha1(u)).unlink(missing_ok=True)
+def _counted(results):
+    "Reasons and their numbers in words, the most frequent first: `socks 2, shoes 1`"
+    return ', '.join(f'{name} {n}' for name,n in Counter(results).most_common() if n)
 
 
-@contextmanager
-def _alone(path):
-    "Fail if another program collects into `path`"
-    path.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path/'.lock', timeout=0)
-    try: lock.acquire()
-    except Timeout: raise CollectError(f"{path}: another program is collecting into this folder; wait until it has ended, or stop it") from None
-    try: yield
-    finally: lock.release()
+def _dropped_advice(dropped):
+    "What became of files that a person put into `images/`"
+    results = [reason or 'kept' for _,reason in dropped]
+    if results: yield f"{len(results)} new files in images/ were taken in ({_counted(results)})"
 
 
-class CollectWarning(UserWarning):
-    "Something about the pictures that the user should know"
+def _too_few_advice(store, summary):
+    enough, file = store.settings.collect.enough, store.settings.file.name
+    for name,n in summary.kept.drop('all').items():
+        if n < enough:
+            yield (f"{name}: {n} pictures are kept, fewer than {enough}; "
+                f"add search phrases for it in {file}, or more addresses")
 
 
-warnings.simplefilter('always', CollectWarning, append=True) # Also when a cell is run again
+def _two_categories_advice(store, summary):
+    if 'two-categories' not in summary or not summary.loc['all', 'two-categories']: return
+    by_category, folder = summary['two-categories'].drop('all').to_dict(), store.path.name
+    yield (f"{sum(by_category.values())} pictures were found for two categories ({_counted(by_category)}) and are in "
+        f"neither; look into {folder}/rejected/two-categories and move those that you are sure of to "
+        f"{folder}/images/<category>")
 
 
-def _counts(n):
-    "`{'socks': 2, 'shoes': 1}` in words, the most frequent first"
-    return ', '.join(f'{k} {v}' for k,v in Counter(n).most_common() if v)
+def _failures_advice(store):
+    reasons = Counter(f.reason for f in store.failures.values() if not f.lasting)
+    if reasons:
+        yield (f"{reasons.total()} addresses did not answer this time ({_counted(reasons)}; "
+            f"details in {store.unfetched.path.name}); run it again to ask only them")
 
 
-def _advice(store):
+def _advice(store, dropped):
     "Sentences for the user"
-    df, c, file = store.summary(), store.settings.collect, store.settings.file.name
-    for name,n in df.kept.drop('all').items():
-        if n < c.enough: yield f"{name}: {n} pictures are kept, fewer than {c.enough}; add search phrases for it in {file}, or more addresses"
-    if n := df.loc['all'].get('two-categories', 0): yield f"{n} pictures were found for two categories ({_counts(df['two-categories'].drop('all').to_dict())}) and are in neither; look into {store.path.name}/rejected/two-categories and move those that you are sure of to {store.path.name}/images/<category>"
-    if n := Counter(r.reason for r in store.misses.values() if not r.lasting):
-        yield f"{n.total()} addresses did not answer this time ({_counts(n)}; details in {store.unfetched.path.name}); run it again to ask only them"
+    summary = store.summary()
+    yield from _dropped_advice(dropped)
+    yield from _too_few_advice(store, summary)
+    yield from _two_categories_advice(store, summary)
+    yield from _failures_advice(store)
 
 
-class _Road:
-    "From a source to the store"
-    def __init__(self, settings):
-        self.settings, self.store, self.incoming, self.said = settings, Store(settings), settings.data.path/'incoming', []
-        lasting = {k: r for k,r in self.store.misses.items() if r.lasting}
-        self.known = {u: r for (_,u),r in (self.store.rows|lasting).items()} # Address -> its row or miss
-        self.seen = {*self.store.rows, *lasting}
-        _clear(self.store.path, (u for _,u in self.store.rows))
+class Pipeline:
+    "Takes pictures from sources into the store"
+    def __init__(self, settings:Settings):
+        self.settings, self.store = settings, Store(settings)
+        self.incoming = settings.data.path/'incoming'
+        self.errors = [] # messages of sources that failed
+        lasting = {key: f for key,f in self.store.failures.items() if f.lasting}
+        known = self.store.rows | lasting
+        self.seen = set(known)
+        self.by_url = {url: entry for (_,url),entry in known.items()} # the row or failure of each address
+        self._remove_leftovers()
 
-    def look(self, path, data):
-        "The file and what `check` says; its bytes stay on disk"
-        c = check(data, self.settings.data.min_side, self.settings.data.max_side)
-        c.data = b''
-        return path, c
+    def _remove_leftovers(self):
+        "Remove what a killed program left: half-written files, and downloads that have their row"
+        for file in self.store.path.rglob('.*.tmp'): file.unlink(missing_ok=True)
+        added = {sha1(url) for _,url in self.store.rows}
+        for file in self.incoming.glob('*'):
+            if file.name in added: file.unlink(missing_ok=True)
 
-    def read(self, path):
-        "`look` at a file that is on this disk"
-        try: return self.look(path, path.read_bytes())
-        except OSError as e: return Unfetched('unreadable', e.strerror)
+    def _check(self, path, data):
+        "The file and the result of `check`, whose bytes stay on disk"
+        checked = check(data, self.settings.data.min_side, self.settings.data.max_side)
+        checked.data = b''
+        return path, checked
 
-    def new(self, sources):
-        "What is not known yet; a source that fails has its say at the end"
+    def _check_file(self, path):
+        try: return self._check(path, path.read_bytes())
+        except OSError as e: return FetchError('unreadable', e.strerror)
+
+    def _new(self, source):
+        "Pictures of a source that are not known yet"
+        for found in source:
+            key = found.category, found.url
+            if key not in self.seen: yield found
+            self.seen.add(key)
+
+    def _all_new(self, sources):
+        "New pictures of all sources; the error of a source is kept for the end"
         for source in sources:
-            try:
-                for o in source:
-                    if (k := (o.category, o.url)) not in self.seen: yield o
-                    self.seen.add(k)
-            except CollectError as e: self.said.append(str(e))
+            try: yield from self._new(source)
+            except CollectError as e: self.errors.append(str(e))
 
-    def start(self, o, fetch, pool):
-        "The future of a look; of None if another category has the same address"
-        if o.path: return pool.submit(self.read, o.path)
-        if o.url in self.known: return done(None)
-        self.known[o.url] = None
-        return fetch(o.url)
+    def _start(self, found, fetch, pool):
+        "The future of a checked file; of None for an address that another category has too"
+        if found.path: return pool.submit(self._check_file, found.path)
+        if found.url in self.by_url: return finished(None)
+        self.by_url[found.url] = None
+        return fetch(found.url)
 
-    def again(self, o):
-        "An address that another category has too"
-        r = self.known[o.url]
-        if isinstance(r, Miss): return self.store.miss(o, Unfetched(r.reason, r.detail, bool(r.lasting)))
-        p, reason, h = self.store.file(r), '' if r.phash else r.rejected, int(r.phash, 16) if r.phash else None
-        if p.exists(): self.store.add(Checked(p.read_bytes(), r.sha1, reason, (int(r.width), int(r.height)), h), o)
+    def _repeat(self, found):
+        "Add an address that another category has too: its result is known"
+        known = self.by_url[found.url]
+        if isinstance(known, Failure):
+            error = FetchError(known.reason, known.detail, bool(known.lasting))
+            return self.store.add_failure(found, error)
+        file, size = self.store.file(known), (int(known.width), int(known.height))
+        reason, phash = ('', int(known.phash, 16)) if known.phash else (known.rejected, None)
+        if file.exists(): self.store.add(Checked(file.read_bytes(), known.sha1, reason, size, phash), found)
 
-    def arrive(self, o, got):
-        "What has come for `o` goes into the store"
-        if got is None: return self.again(o)
-        if isinstance(got, Unfetched): self.store.miss(o, got)
-        else: self.store.add(got[1], o, src=got[0])
-        self.known[o.url] = self.store.rows.get((o.category, o.url)) or self.store.misses[o.category, o.url]
-        if not o.path and not isinstance(got, Unfetched): os.unlink(got[0])
+    def _finish(self, found, result):
+        "Add a checked file or a failure to the store"
+        if result is None: return self._repeat(found)
+        key, failed = (found.category, found.url), isinstance(result, FetchError)
+        if failed: self.store.add_failure(found, result)
+        else: self.store.add(result[1], found, src=result[0])
+        self.by_url[found.url] = self.store.failures[key] if failed else self.store.rows[key]
+        if not failed and not found.path: os.unlink(result[0])
 
     def run(self, sources):
         "Take in all that is new"
-        total = sum(length_hint(s) for s in sources)
-        with downloads(self.settings.collect, self.incoming, self.look) as fetch, ThreadPoolExecutor(2) as pool, closing(self.store):
-            came = in_order(lambda o: self.start(o, fetch, pool), self.new(sources), ahead=8*self.settings.collect.at_once)
-            for o,got in tqdm(came, total=total or None, desc='collect'): self.arrive(o, got)
+        total, ahead = sum(length_hint(o) for o in sources), 8*self.settings.collect.at_once
+        with downloads(self.settings.collect, self.incoming, self._check) as fetch, ThreadPoolExecutor(2) as pool:
+            def start(found): return self._start(found, fetch, pool)
+            results = in_order(start, self._all_new(sources), ahead)
+            for found,result in tqdm(results, total=total or None, desc='collect', disable=not sources):
+                self._finish(found, result)
         if not any(self.incoming.iterdir()): self.incoming.rmdir()
 
 
-def take_in(sources, settings):
-    "Run the road, say what the user should know, and sum up. Raises `CollectError` if there is nothing at all"
-    with _alone(settings.data.path):
-        road = _Road(settings)
-        road.run(sources)
-    if road.said and not (road.store.rows or road.store.misses): raise CollectError(' '.join(road.said))
-    for o in (*road.said, *_advice(road.store)): warnings.warn(o, CollectWarning, stacklevel=3)
-    return road.store.summary()
+def take_in(
+    sources, # iterables of `Found`; none: only the files that a person put into `images/`
+    settings:Settings # settings of the project
+)->pd.DataFrame: # `Store.summary`
+    "Adopt new files in `images/`, take in all sources, warn, sum up. Raises `CollectError` if there is nothing at all"
+    with locked(settings.data.path):
+        pipeline = Pipeline(settings)
+        with closing(pipeline.store) as store:
+            dropped = store.adopt()
+            pipeline.run(sources)
+    if pipeline.errors and not (store.rows or store.failures): raise CollectError(' '.join(pipeline.errors))
+    for sentence in (*pipeline.errors, *_advice(store, dropped)): warnings.warn(sentence, CollectWarning, stacklevel=3)
+    return store.summary()

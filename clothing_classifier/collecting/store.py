@@ -1,106 +1,40 @@
-"""Pictures from anywhere, checked as they arrive, each with a row that says where it came from"""
-import csv
-import datetime
-import errno
-import io
+"""The folder of pictures: what is kept, what is rejected and why, and the files that a person put there"""
 import os
 from collections import Counter
-from dataclasses import dataclass, fields
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock, Timeout
+from tqdm.auto import tqdm
 
-from ..collecting.check import Checked, check
-from ..collecting.download import Unfetched
-from ..collecting.importers import CollectError, Found
-from ..files import write_atomically
-from ..images import read_bytes
+from ..files import is_near_duplicate, phash_array, write_atomically
 from ..settings import Settings
+from .check import Checked, check
+from .found import CollectError, Found
+from .importers import is_visible_file
+from .manifest import Failure, Failures, Manifest, Row, now
+from .responses import FetchError
 
 
-@dataclass
-class Row:
-    "A row of `manifest.csv`"
-    sha1: str # Of the file as it came
-    category: str # It was collected for; the label is the folder where it lies now
-    rejected: str # Reason, empty if kept
-    url: str # Where it came from
-    page: str = '' # The page that showed it
-    query: str = '' # The search phrase that found it
-    width: int = 0 # Pixels
-    height: int = 0 # Pixels
-    phash: str = '' # 16 hex digits
-    fetched_at: str = '' # UTC, ISO 8601
-    licence: str = '' # If known
-
-
-columns = [f.name for f in fields(Row)]
-
-
-@dataclass
-class Miss:
-    "A row of `unfetched.csv`"
-    category: str # It was found for
-    url: str # Where it should be
-    reason: str # A word
-    detail: str = '' # What the server or the network said
-    lasting: str = '' # `yes`: it is not asked for again
-    page: str = '' # The page that showed it
-    query: str = '' # The search phrase that found it
-    at: str = '' # UTC, ISO 8601
-
-
-def _now(): return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec='seconds')
-
-
-def _line(values):
-    "A line of CSV; nothing in it breaks it in two"
-    b = io.StringIO()
-    csv.writer(b, lineterminator='\n').writerow([' '.join(str(o).split()) for o in values])
-    return b.getvalue().encode()
-
-
-class Manifest:
-    "`manifest.csv`: append-only while collecting"
-    kind = Row
-    def __init__(self, path): self.path, self.columns, self._file = Path(path), [f.name for f in fields(self.kind)], None
-
-    def _read(self):
-        "The whole lines, as bytes"
-        data = self.path.read_bytes() if self.path.exists() else b''
-        return data[:data.rfind(b'\n')+1]
-
-    def rows(self):
-        "All rows, the last for each category and url"
-        rs = list(csv.reader(io.StringIO(self._read().decode())))
-        if rs and rs[0] != self.columns: raise CollectError(f"{self.path}: its columns are {rs[0]}, not {self.columns}; move it away to start a new one")
-        return list({(r.category, r.url): r for o in rs[1:] if (r := self.kind(*o))}.values())
-
-    def _open(self):
-        "The file, begun if there is none, and without a last line that was cut"
-        if not self.path.exists() or self._read() != self.path.read_bytes(): write_atomically(self.path, self._read() or _line(self.columns))
-        return open(self.path, 'ab', buffering=0)
-
-    def append(self, *rows):
-        "Add rows in one write; the file stays open"
-        self._file = self._file or self._open()
-        data = b''.join(_line(vars(r).values()) for r in rows)
-        if self._file.write(data) < len(data): raise OSError(errno.ENOSPC, f"{self.path}: the disk is full; make room and run it again")
-
-    def close(self):
-        "Let go of the file; `append` would open it again"
-        if self._file: self._file.close()
-        self._file = None
-
-
-class Misses(Manifest):
-    "`unfetched.csv`"
-    kind = Miss
+@contextmanager
+def locked(
+    path:Path # data folder
+):
+    "The only program that writes into a data folder, while a `with` block runs. Raises `CollectError`"
+    path.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path/'.lock', timeout=0)
+    try: lock.acquire()
+    except Timeout:
+        raise CollectError(f"{path}: another program is collecting into this folder; "
+            "wait until it has ended, or stop it") from None
+    try: yield
+    finally: lock.release()
 
 
 def _link(src, path):
-    "A hard link to `src` at `path`, or a copy where the file system has none. Files of one name have one content: there is no need to replace any"
+    "A hard link to `src` at `path`, or a copy where the file system has none; one name means one content"
     try: os.link(src, path)
     except FileExistsError: pass
     except FileNotFoundError:
@@ -109,104 +43,153 @@ def _link(src, path):
     except OSError: write_atomically(path, Path(src).read_bytes())
 
 
+class PhashIndex:
+    "Perceptual hashes of pictures in one array, so that 20,000 comparisons take a fraction of a millisecond"
+    def __init__(self, rows):
+        self.rows = list(rows)
+        self.phashes = phash_array(r.phash for r in self.rows)
+
+    def add(self, row):
+        "Add one picture; the array doubles when it is full"
+        size = len(self.rows)
+        if size == len(self.phashes): self.phashes = np.resize(self.phashes, max(1024, 2*size))
+        self.phashes[size] = int(row.phash, 16)
+        self.rows.append(row)
+
+    def near_duplicates(self, phash, bits):
+        "The rows of all near duplicates"
+        near = is_near_duplicate(self.phashes[:len(self.rows)], phash, bits)
+        return [self.rows[i] for i in np.flatnonzero(near)]
+
+
 class Store:
-    "The pictures on disk. `add` takes one in"
+    "The pictures on disk and their tables"
     def __init__(self, settings:Settings):
         self.settings, self.path = settings, settings.data.path
-        self.manifest, self.unfetched = Manifest(self.path/'manifest.csv'), Misses(self.path/'unfetched.csv')
+        self.manifest, self.unfetched = Manifest(self.path/'manifest.csv'), Failures(self.path/'unfetched.csv')
         self.rows = {(r.category, r.url): r for r in self.manifest.rows()}
-        self.misses = {(r.category, r.url): r for r in self.unfetched.rows() if (r.category, r.url) not in self.rows}
-        self._at = {p.stem: p.parent.name for p in (self.path/'images').glob('*/*.jpg')} # People may have moved files
-        self._hashes, self._of = np.zeros(1024, np.uint64), []
-        for r in self.rows.values():
-            if r.phash and r.rejected in ('','two-categories'): self._remember(r)
+        failures = {(f.category, f.url): f for f in self.unfetched.rows()}
+        self.failures = {key: f for key,f in failures.items() if key not in self.rows}
+        self._folder = {p.stem: p.parent.name for p in self.path.glob('images/*/*.jpg')} # a person may have moved files
+        compared = [r for r in self.rows.values() if r.phash and r.rejected in ('','two-categories')]
+        self._index = PhashIndex(compared)
 
-    def images(self, category): return self.path/'images'/category
-    def kept(self, r): return self.images(self._at.get(r.sha1, r.category))/f'{r.sha1}.jpg'
-    def rejected(self, r): return self.path/'rejected'/r.rejected/f'{r.sha1}.jpg'
-    def file(self, r): return self.rejected(r) if r.rejected else self.kept(r)
+    def images(self, category:str)->Path: return self.path/'images'/category
+    def category(self, row:Row)->str: return self._folder.get(row.sha1, row.category)
 
-    def _remember(self, r):
-        "Put a row into the index of perceptual hashes"
-        if len(self._of) == len(self._hashes): self._hashes = np.resize(self._hashes, 2*len(self._hashes))
-        self._hashes[len(self._of)] = int(r.phash, 16)
-        self._of.append(r)
+    def file(self, row:Row)->Path:
+        "The file of a picture, kept or rejected"
+        folder = self.path/'rejected'/row.rejected if row.rejected else self.images(self.category(row))
+        return folder/f'{row.sha1}.jpg'
 
-    def nearest(self, h):
-        "The row with the nearest perceptual hash within the distance, or None. 20,000 take a fraction of a millisecond"
-        if not self._of: return None
-        d = np.bitwise_count(self._hashes[:len(self._of)] ^ np.uint64(h))
-        i = int(d.argmin())
-        return self._of[i] if d[i] <= self.settings.data.near_duplicate_bits else None
+    def _twin(self, checked, found):
+        "The row of a near duplicate, the same file first; what a person sorted by hand overrules a rejection"
+        rows = self._index.near_duplicates(checked.phash, self.settings.data.near_duplicate_bits)
+        if found.by_hand: rows = [r for r in rows if not r.rejected]
+        same = [r for r in rows if r.sha1 == checked.sha1]
+        return next(iter(same + rows), None)
 
-    def _reason(self, c, category):
-        "Why a checked picture is rejected, '' if it is kept, and the row that it repeats"
-        if c.reason: return c.reason, None
-        if not (twin := self.nearest(c.phash)): return '', None
-        if twin.rejected or self._at.get(twin.sha1, twin.category) != category: return 'two-categories', twin
-        return ('duplicate' if twin.sha1 == c.sha1 else 'near-duplicate'), twin
+    def _judge(self, checked, found):
+        "The reason for a rejection, empty for none, and the row of the near duplicate"
+        if checked.reason: return checked.reason, None
+        twin = self._twin(checked, found)
+        if twin is None: return '', None
+        if twin.rejected or self.category(twin) != found.category: return 'two-categories', twin
+        return ('duplicate' if twin.sha1 == checked.sha1 else 'near-duplicate'), twin
+
+    def _row(self, checked, found, reason):
+        phash = '' if checked.phash is None else f'{checked.phash:016x}'
+        return Row(checked.sha1, found.category, reason, found.url, found.page, found.query, *checked.size, phash,
+            now(), found.licence)
+
+    def _write(self, path, checked, src):
+        if checked.stored: write_atomically(path, checked.stored)
+        elif src: _link(src, path)
+        else: write_atomically(path, checked.data)
 
     def add(self,
-        c:Checked, # From `check`
-        found:Found, # What it was found as
-        src:Path|None=None # The file on disk, for a hard link
-    )->str: # '' if kept, else the reason
-        "Take one picture in: its file first, then its row"
-        reason, twin = self._reason(c, found.category)
-        r = Row(c.sha1, found.category, reason, found.url, found.page, found.query, *c.size, '' if c.phash is None else f'{c.phash:016x}', _now(), found.licence)
-        to = self.rejected(r) if reason else self.images(r.category)/f'{r.sha1}.jpg'
-        if c.stored: write_atomically(to, c.stored)
-        elif src: _link(src, to)
-        else: write_atomically(to, c.data)
-        rows = [r]
-        if reason == 'two-categories' and not twin.rejected: rows.append(self._take_out(twin))
+        checked:Checked, # result of `check`
+        found:Found, # where it was found, and for which category
+        src:Path|None=None # file on disk that can be linked
+    )->str: # reason for the rejection, empty if kept
+        "Add one picture: first its file, then its row"
+        reason, twin = self._judge(checked, found)
+        row = self._row(checked, found, reason)
+        self._write(self.file(row) if reason else self.images(row.category)/f'{row.sha1}.jpg', checked, src)
+        rows = [row]
+        if reason == 'two-categories' and not twin.rejected: rows.append(self._reject(twin))
         self.manifest.append(*rows)
-        self.rows[found.category, found.url] = r
-        self.misses.pop((found.category, found.url), None)
-        if not reason: self._remember(r)
+        self.rows[found.category, found.url] = row
+        self.failures.pop((found.category, found.url), None)
+        if reason in ('','two-categories'): self._index.add(row)
         return reason
 
-    def _take_out(self, r):
-        "Move a kept picture to `rejected/two-categories`"
-        at, r.rejected = self.kept(r), 'two-categories'
-        self.rejected(r).parent.mkdir(parents=True, exist_ok=True)
-        if at.exists(): os.replace(at, self.rejected(r))
-        return r
+    def _reject(self, row):
+        "Move a kept picture, found for two categories, to the rejected ones"
+        file, row.rejected = self.file(row), 'two-categories'
+        self.file(row).parent.mkdir(parents=True, exist_ok=True)
+        if file.exists(): os.replace(file, self.file(row))
+        return row
 
-    def miss(self,
-        found:Found, # What was found
-        why:Unfetched # Why it could not be had
+    def add_failure(self,
+        found:Found, # where the picture was found
+        error:FetchError # why there is no picture
     ):
-        "Write down what could not be had"
-        r = Miss(found.category, found.url, why.reason, why.detail, 'yes' if why.lasting else '', found.page, found.query, _now())
-        self.unfetched.append(r)
-        self.misses[found.category, found.url] = r
+        "Record a picture that could not be downloaded"
+        lasting = 'yes' if error.lasting else ''
+        failure = Failure(found.category, found.url, error.reason, error.detail, lasting, found.page, found.query,
+            now())
+        self.unfetched.append(failure)
+        self.failures[found.category, found.url] = failure
+
+    def dropped(self)->list:
+        "Files in `images/<category>/` that a person put there and the manifest does not know"
+        kept = {f'{r.sha1}.jpg' for r in self.rows.values() if not r.rejected}
+        files = [p for c in self.settings.categories for p in sorted(self.images(c).glob('*'))]
+        return [p for p in files if p.name not in kept and is_visible_file(p)]
+
+    def _adopt_file(self, file):
+        "Add one file that a person put into `images/<category>/`, unless a killed run has added it"
+        checked = check(file.read_bytes(), self.settings.data.min_side, self.settings.data.max_side)
+        category = file.parent.name
+        found = Found(category, f'by-hand/{category}/{checked.sha1[:8]}/{file.name}')
+        row = self.rows.get((category, found.url))
+        is_added = row is not None and self.file(row).exists()
+        reason = row.rejected if is_added else self.add(checked, found, src=file)
+        if reason or file.name != f'{checked.sha1}.jpg': file.unlink()
+        return reason
+
+    def adopt(self)->list: # (path, reason for the rejection or '') of each file
+        "Take in the files that a person put into `images/<category>/`"
+        files = self.dropped()
+        return [(file, self._adopt_file(file)) for file in tqdm(files, desc='files put into images', disable=not files)]
 
     def close(self):
-        "Let go of the tables' files"
+        "Close the files of the tables"
         self.manifest.close()
         self.unfetched.close()
 
     def summary(self)->pd.DataFrame:
         "Pictures per category: found, fetched, kept, rejected by reason, not fetched by reason"
-        bad, gone = sorted({r.rejected for r in self.rows.values()} - {''}), sorted({r.reason for r in self.misses.values()})
-        n = Counter((r.category, r.rejected) for r in self.rows.values()) + Counter((r.category, r.reason) for r in self.misses.values())
-        line = lambda c: [sum(n[c, o] for o in ['',*bad,*gone]), sum(n[c, o] for o in ['',*bad]), *(n[c, o] for o in ['',*bad,*gone])]
-        df = pd.DataFrame([line(c) for c in self.settings.categories], index=list(self.settings.categories), columns=['found','fetched','kept',*bad,*gone])
-        df.loc['all'] = df.sum()
-        return df
+        rejected = sorted({r.rejected for r in self.rows.values() if r.rejected})
+        failed = sorted({f.reason for f in self.failures.values()})
+        results = Counter((r.category, r.rejected or 'kept') for r in self.rows.values())
+        results += Counter((f.category, f.reason) for f in self.failures.values())
+        categories = list(self.settings.categories)
+        counts = {o: [results[c, o] for c in categories] for o in ('kept', *rejected, *failed)}
+        table = pd.DataFrame(counts, index=categories)
+        found, fetched = table.sum(axis=1), table[['kept', *rejected]].sum(axis=1)
+        table.insert(0, 'found', found)
+        table.insert(1, 'fetched', fetched)
+        table.loc['all'] = table.sum()
+        return table
 
 
 def adopt(
-    settings:Settings # Whose pictures
-)->list: # (path, '' or the reason for the rejection) of each file that was new
-    "Take in the files that people dropped into `images/<category>/`"
-    store, d, out = Store(settings), settings.data, []
-    known = {r.sha1 for r in store.rows.values() if not r.rejected}
-    for p in sorted(p for c in settings.categories for p in store.images(c).glob('*') if p.is_file() and p.name[0] != '.'):
-        if p.stem in known and p.suffix == '.jpg': continue
-        c = check(read_bytes(p), d.min_side, d.max_side)
-        out.append((p, store.add(c, Found(p.parent.name, f'by-hand/{p.parent.name}/{p.name}'), src=p)))
-        if p != store.images(p.parent.name)/f'{c.sha1}.jpg' or out[-1][1]: p.unlink()
-    store.close()
-    return out
+    settings:Settings # settings of the project
+)->list: # (path, reason for the rejection or '') of each file that was new
+    "Take in the files that a person put into `images/<category>/`. Raises `CollectError`"
+    with locked(settings.data.path):
+        store = Store(settings)
+        try: return store.adopt()
+        finally: store.close()

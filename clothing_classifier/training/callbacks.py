@@ -1,12 +1,14 @@
 """Callbacks of a training"""
 import signal
+import sys
 import threading
 
 import matplotlib.pyplot as plt
 import torch
 from fastai.vision.all import (
-    CancelFitException,
+    IN_NOTEBOOK,
     Callback,
+    CancelFitException,
     ChannelsLast,
     CSVLogger,
     CutMix,
@@ -20,10 +22,15 @@ from fastai.vision.all import (
 )
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from .charts import plot_finder
 from ..settings import Settings
+from .charts import plot_finder
 from .network import pooled
 from .weights import TrainError
+
+
+def shows_bars()->bool:
+    "Can progress bars be drawn here? In a log each step of a bar would be a line"
+    return IN_NOTEBOOK or sys.stdout.isatty()
 
 
 def is_frozen(learn)->bool: return learn.opt.frozen_idx > 0
@@ -91,7 +98,20 @@ class FinderCurve(Callback):
         plt.close(ax.figure)
 
 
-class KeepBest(TrackerCallback):
+class DuringFit:
+    "Mixin for callbacks that `learn.validate()` outside of `fit` must not reach"
+    fitting = False
+    def __call__(self, event):
+        if event == 'before_fit': self.fitting = True
+        if self.fitting: super().__call__(event)
+        if event == 'after_fit': self.fitting = False
+
+
+class StopEarly(DuringFit, EarlyStoppingCallback): "End a stage when accuracy no longer rises"
+class LowerRate(DuringFit, ReduceLROnPlateau): "Divide the rate by ten when accuracy no longer rises"
+
+
+class KeepBest(DuringFit, TrackerCallback):
     "Keep the epoch with the best validation accuracy over all stages, and end each stage with it"
     order, file = TrackerCallback.order+1, 'best'
     def __init__(self): super().__init__(monitor='accuracy', reset_on_fit=False)
@@ -119,7 +139,7 @@ def warm_average(
     return update
 
 
-class AverageWeights(Callback):
+class AverageWeights(DuringFit, Callback):
     "Judge and keep the exponential moving average of the weights"
     order = KeepBest.order+1
     def __init__(self,
@@ -202,7 +222,7 @@ def _mixer(settings):
 
 
 def callbacks(
-    settings:Settings, # its `[train]` names them
+    settings:Settings, # settings with the options in `[train]`
     device:torch.device # where the training runs
 )->list:
     "The callbacks of a training. Raises `TrainError`"
@@ -216,6 +236,6 @@ def callbacks(
         CachedBody() if cached else None,
         AverageWeights(t.average) if t.average else None,
         _mixer(settings),
-        EarlyStoppingCallback('accuracy', patience=t.early_stop) if t.early_stop else None,
-        ReduceLROnPlateau('accuracy', patience=t.plateau) if t.plateau else None]
+        StopEarly('accuracy', patience=t.early_stop) if t.early_stop else None,
+        LowerRate('accuracy', patience=t.plateau) if t.plateau else None]
     return [o for o in wanted if o]

@@ -24,7 +24,7 @@ def _axes(ax, figsize): return ax or plt.subplots(figsize=figsize)[1]
 
 
 def plot_summary(
-    summary:pd.DataFrame # from `collect`
+    summary:pd.DataFrame # table from `collect`
 ):
     "What became of the pictures of each category"
     table = summary.drop(index='all').drop(columns=['found','fetched'])
@@ -34,7 +34,7 @@ def plot_summary(
 
 
 def plot_sources(
-    df:pd.DataFrame, # from `pictures`
+    df:pd.DataFrame, # table from `pictures`
     top:int=8 # sources with a colour of their own; the others share one
 ):
     "Pictures per category and source"
@@ -44,7 +44,7 @@ def plot_sources(
 
 
 def plot_counts(
-    df:pd.DataFrame # from `pictures`
+    df:pd.DataFrame # table from `pictures`
 ):
     "Pictures per category and split"
     table = pd.crosstab(df.category, df.split)
@@ -53,19 +53,21 @@ def plot_counts(
 
 
 def plot_sizes(
-    df:pd.DataFrame, # from `pictures`
+    df:pd.DataFrame, # table from `pictures`
     size:int=160 # side of the network's input in pixels, shown as dotted lines
 )->np.ndarray: # two axes
     "Widths and heights, and their ratio"
     _, (scatter, ratios) = plt.subplots(1, 2, figsize=(9, 3.2))
-    for category,rows in df.groupby('category'): scatter.scatter(rows.width, rows.height, s=6, alpha=.6, label=category)
+    for category,rows in df.groupby('category'):
+        scatter.scatter(rows.width, rows.height, s=6, alpha=.6, label=category)
     scatter.set(xlabel='width, pixels', ylabel='height, pixels')
     scatter.axvline(size, ls=':', c='grey')
     scatter.axhline(size, ls=':', c='grey')
     scatter.legend(fontsize='x-small')
     ratios.hist(df.width/df.height, bins=np.geomspace(.25, 4, 41))
     ticks = {.25: '1/4', .5: '1/2', 1: '1', 2: '2', 4: '4'}
-    ratios.set(xscale='log', xlabel='width / height', ylabel='pictures', xticks=list(ticks), xticklabels=list(ticks.values()))
+    ratios.set(xscale='log', xlabel='width / height', ylabel='pictures')
+    ratios.set_xticks(list(ticks), list(ticks.values()))
     return np.array([scatter, ratios])
 
 
@@ -81,8 +83,8 @@ def plot_labels(
 
 
 def plot_audit(
-    df:pd.DataFrame, # from `pictures`
-    issues:pd.DataFrame # from `audit`
+    df:pd.DataFrame, # table from `pictures`
+    issues:pd.DataFrame # table from `audit`
 ):
     "Share of each category's pictures with an issue"
     table = issues.groupby(df.category).mean().mul(100)
@@ -95,7 +97,7 @@ def plot_audit(
 
 
 def contact_sheet(
-    df:pd.DataFrame, # from `pictures`, or some rows of it
+    df:pd.DataFrame, # table from `pictures`, or some rows of it
     n:int=24, # pictures, at most; a random choice, the same every time
     cols:int=8, # pictures in a row
     side:int=96 # side of one picture in pixels
@@ -142,11 +144,13 @@ def plot_reliability(
     axs=None # matplotlib axes, one a table
 ):
     "Accuracy against confidence, one diagram a table"
-    if axs is None: axs = plt.subplots(1, len(tables), figsize=(3.4*len(tables), 3.2), sharey=True, squeeze=False)[1][0]
+    if axs is None:
+        axs = plt.subplots(1, len(tables), figsize=(3.4*len(tables), 3.2), sharey=True, squeeze=False)[1][0]
     for ax,(name, table) in zip(axs, tables.items(), strict=True):
         ax.plot([0, 1], [0, 1], color=GREY, lw=1)
         shade = .25+.75*table.pictures/table.pictures.max()
-        for row,alpha in zip(table.itertuples(), shade, strict=True): ax.bar(row.confidence, row.accuracy, .08, color=BLUE, alpha=alpha)
+        for row,alpha in zip(table.itertuples(), shade, strict=True):
+            ax.bar(row.confidence, row.accuracy, .08, color=BLUE, alpha=alpha)
         ax.set(title=name, xlabel='confidence', xlim=(0, 1), ylim=(0, 1))
     axs[0].set_ylabel('accuracy')
     return axs
@@ -169,7 +173,7 @@ def plot_confusion(
 
 
 def show_confused(
-    table:pd.DataFrame, # from `confused`
+    table:pd.DataFrame, # table from `confused`
     pairs:int=3, # rows of the table
     n:int=6 # pictures in a row
 ):
@@ -183,7 +187,7 @@ def show_confused(
 
 
 def plot_learning_curve(
-    table:pd.DataFrame, # from `learning_curve`
+    table:pd.DataFrame, # table from `learning_curve`
     ax=None # matplotlib axes
 ):
     "Accuracy against pictures per category, with the spread of the draws"

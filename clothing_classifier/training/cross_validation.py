@@ -18,7 +18,7 @@ def _answers(learn, paths):
 
 def k_fold(
     settings:Settings, # `[train] folds` is the number of trainings, at least 2
-    df:pd.DataFrame, # from `pictures`
+    df:pd.DataFrame, # table from `pictures`
     train, # function of settings, pictures and a run's folder that returns a learner
     run:str|Path|None=None # folder that gets a folder a training; None: a new run
 )->pd.DataFrame: # path, category, answer and fold of every picture of the training and validation splits
@@ -41,7 +41,7 @@ def k_fold(
 
 
 def fold_scores(
-    answers:pd.DataFrame # from `k_fold`
+    answers:pd.DataFrame # table from `k_fold`
 )->dict: # plain numbers
     "Accuracy over all pictures, that of each fold, and their standard deviation"
     right = answers.category == answers.answer

@@ -87,8 +87,8 @@ def _extractor(settings):
 
 
 def features(
-    df:pd.DataFrame, # from `pictures`
-    settings:Settings, # its `[train]` names architecture, weights and size
+    df:pd.DataFrame, # table from `pictures`
+    settings:Settings, # settings with architecture, weights and size in `[train]`
     bar=tqdm # progress bar around the batches
 )->np.ndarray: # float32 (n, 2*channels)
     "Pooled features of the pretrained body, from a cache beside the pictures where they are known"

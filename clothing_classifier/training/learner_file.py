@@ -3,10 +3,9 @@ import pickle
 from pathlib import Path
 
 import torch
-from fastai.learner import load_learner
 
 from ..files import sha256
-from .weights import TrainError
+from .weights import TrainError, open_learner
 
 KEPT = 'TrainEvalCallback','Recorder','CastToTensor','ProgressCallback' # fastai's own, in every learner
 
@@ -38,4 +37,4 @@ def read_learner(
     "The learner in a file. Raises `TrainError`"
     path = Path(path)
     if not path.is_file(): raise TrainError(f"{path}: there is no such file; run clothing-classifier train first")
-    return load_learner(path)
+    return open_learner(path)

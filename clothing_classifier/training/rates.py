@@ -41,6 +41,7 @@ def accepted_rate(
     low, high = settings.train.min_rate, settings.train.max_rate
     if suggested <= high: return max(suggested, low)
     cautious = float(np.sqrt(low*high))
-    warnings.warn(f"the learning-rate finder saw no end of the good rates (it suggests {suggested:.1e}, more than max_rate = {high:g}), as happens "
-        f"with few pictures; {cautious:.1e} is taken. Give frozen_rate or unfrozen_rate in [train] of {settings.file.name} to choose yourself", stacklevel=2)
+    warnings.warn(f"the learning-rate finder saw no end of the good rates (it suggests {suggested:.1e}, more than "
+        f"max_rate = {high:g}), as happens with few pictures; {cautious:.1e} is taken. To choose yourself, write "
+        f"frozen_rate or unfrozen_rate into [train] of {settings.file.name}", stacklevel=2)
     return cautious

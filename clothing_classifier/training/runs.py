@@ -38,7 +38,8 @@ class Run:
         "The newest run with a learner. Raises `TrainError`"
         found = sorted(settings.train.runs.glob('*/learner.pkl'))
         if not found:
-            raise TrainError(f"{settings.train.runs}: holds no learner.pkl of a training; run the chapter 03_train, or clothing-classifier train, first")
+            raise TrainError(f"{settings.train.runs}: holds no learner.pkl of a training; "
+                "run the chapter 03_train, or clothing-classifier train, first")
         return cls(found[-1].parent)
 
     @classmethod
@@ -47,7 +48,8 @@ class Run:
     )->'Run':
         "The run of a learner. Raises `TrainError`"
         if not (Path(learn.path)/'settings.ini').is_file():
-            raise TrainError(f"{learn.path}: is not the folder of a training; get the learner from learner(dls) or Run.latest(settings).load()")
+            raise TrainError(f"{learn.path}: is not the folder of a training; "
+                "get the learner from learner(dls) or Run.latest(settings).load()")
         return cls(learn.path)
 
     @property

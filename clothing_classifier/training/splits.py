@@ -47,7 +47,8 @@ def given_splits(
     "The splits of a benchmark that comes with its own. Raises `DataError`"
     try: table = pd.read_csv(file, dtype=str)[['image','split']]
     except (OSError, ValueError, KeyError) as e:
-        raise DataError(f"{file}: cannot be read as splits ({e}); [data] splits wants hash, or a CSV with the columns image and split") from None
+        raise DataError(f"{file}: cannot be read as splits ({e}); "
+            "[data] splits wants hash, or a CSV with the columns image and split") from None
     wrong = sorted(map(str, set(table.split) - {'train','validation','valid','test'}))
     if wrong: raise DataError(f"{file}: has the split {wrong[0]!r}; write train, validation or test")
     names = table.image.map(lambda o: Path(o).stem)
@@ -65,13 +66,14 @@ def _in_split(df, other, split, bits):
 
 
 def apart(
-    df:pd.DataFrame, # from `pictures`
-    *others:pd.DataFrame, # from `pictures` of other settings, whose test splits stay unseen
+    df:pd.DataFrame, # table from `pictures`
+    *others:pd.DataFrame, # tables from `pictures` of other settings, whose test splits stay unseen
     bits:int=2 # largest Hamming distance of near duplicates
 )->pd.DataFrame: # the same pictures with new splits; '' for those that are left out
     "Splits that give away nothing of other test splits. Raises `DataError`"
     test = np.any([_in_split(df, o, 'test', bits) for o in others], axis=0)
     valid = np.any([_in_split(df, o, 'valid', bits) for o in others], axis=0)
     if not (valid & ~test).any():
-        raise DataError("none of the pictures is among those that the other settings validate on; collect both from the same pictures")
+        raise DataError("none of the pictures is among those that the other settings validate on; "
+            "collect both from the same pictures")
     return df.assign(split=np.select([test, valid], ['','valid'], 'train'))

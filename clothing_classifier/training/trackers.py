@@ -25,7 +25,8 @@ def _wandb(learn, settings):
     from fastai.callback.wandb import WandbCallback
     learn.gather_args = dict # fastai's own description of a learner fails on plain numbers; the settings say as much
     config = {k: str(v) for k,v in settings.train.model_dump().items()}
-    wandb.init(project='clothing_classifier', name=learn.path.name, dir=learn.path, mode='offline', reinit='finish_previous', config=config)
+    wandb.init(project='clothing_classifier', name=learn.path.name, dir=learn.path, config=config,
+        mode='offline', reinit='finish_previous')
     return WandbCallback(log_preds=False)
 
 
@@ -37,7 +38,8 @@ def trackers(
     track = settings.train.track
     if track == 'no': return []
     try: return [_tensorboard(learn)] if track == 'tensorboard' else [_wandb(learn, settings)]
-    except ImportError as e: raise TrainError(f"[train] track = {track}: {e}; pip install {track}, or set it to no") from None
+    except ImportError as e:
+        raise TrainError(f"[train] track = {track}: {e}; pip install {track}, or set it to no") from None
 
 
 def finish_tracking(

@@ -1,5 +1,6 @@
 """Pretrained weights: from torchvision, from a file, or from the body of an exported learner"""
 import urllib.error
+import warnings
 from pathlib import Path
 
 import torch
@@ -19,8 +20,9 @@ def _imagenet(arch):
     try: return torchvision.models.get_model(arch, weights=weights)
     except (urllib.error.URLError, OSError) as e:
         folder = Path(torch.hub.get_dir())/'checkpoints'
-        raise TrainError(f"The ImageNet weights of {arch} cannot be downloaded ({e}); on a machine with internet fetch {weights.url} "
-            f"and put the file into {folder}, or set [train] weights in settings.ini to export.pkl or to a .safetensors file") from None
+        raise TrainError(f"The ImageNet weights of {arch} cannot be downloaded ({e}); on a machine with internet fetch "
+            f"{weights.url} and put the file into {folder}, or set [train] weights in settings.ini to export.pkl "
+            "or to a .safetensors file") from None
 
 
 def _finite(value):
@@ -48,14 +50,26 @@ def body_state(
     return state
 
 
+def open_learner(
+    path:str|Path # `.pkl`; opening it runs the code inside, so open only your own
+):
+    "fastai's `load_learner` without its warning, which the documentation of this project gives"
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', UserWarning)
+        return load_learner(path)
+
+
 def _read(path, arch):
     "State dict of a file, under torchvision's names"
     if not path.is_file():
-        raise TrainError(f"{path}: there is no such file; set [train] weights in settings.ini to imagenet, none, export.pkl, "
-            "or the path of a .safetensors file")
-    try: return body_state(load_learner(path).model[0], arch) if path.suffix == '.pkl' else load_file(path)
+        raise TrainError(f"{path}: there is no such file; set [train] weights in settings.ini to imagenet, none, "
+            "export.pkl, or the path of a .safetensors file")
+    try:
+        if path.suffix == '.pkl': return body_state(open_learner(path).model[0], arch)
+        return load_file(path)
     except Exception as e:
-        raise TrainError(f"{path}: is neither a .safetensors file nor an exported learner ({e}); name one that is") from None
+        raise TrainError(f"{path}: is neither a .safetensors file nor an exported learner ({e}); "
+            "name one that is") from None
 
 
 def _from_file(arch, path):
@@ -64,12 +78,15 @@ def _from_file(arch, path):
     state = {k: _finite(v) for k,v in _read(path, arch).items() if not k.startswith('fc.')}
     advice = "set [train] arch to the architecture that it was made for"
     try: missing, _ = network.load_state_dict(state, strict=False)
-    except RuntimeError as e: raise TrainError(f"{path}: does not fit {arch}: {str(e).splitlines()[1].strip()}; {advice}") from None
+    except RuntimeError as e:
+        raise TrainError(f"{path}: does not fit {arch}: {str(e).splitlines()[1].strip()}; {advice}") from None
     missing = [k for k in missing if not k.startswith('fc.')]
-    if missing: raise TrainError(f"{path}: does not fit {arch}: it has no {missing[0]} and {len(missing)-1} more; {advice}")
+    if missing:
+        raise TrainError(f"{path}: does not fit {arch}: it has no {missing[0]} and {len(missing)-1} more; {advice}")
     broken = [k for k,v in state.items() if not v.isfinite().all()]
     if broken:
-        raise TrainError(f"{path}: {broken[0]} holds values that are not numbers; the file was written by a training that had failed, so take another")
+        raise TrainError(f"{path}: {broken[0]} holds values that are not numbers; the file was written by a training "
+            "that had failed, so take another")
     return network
 
 

@@ -1,0 +1,82 @@
+"""`predict`: what is on pictures"""
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+
+import typer
+
+from ..settings import SettingsError
+from .base import command, option
+
+
+def _check_form(as_json, as_csv, out, resume):
+    "Raise `SettingsError` if options contradict each other"
+    if sum(map(bool, (as_json, as_csv, out))) > 1:
+        raise SettingsError("answers take one form: --json, --csv, or --out FILE, whose ending says which; "
+            "name one of the three")
+    if resume and not out: raise SettingsError("--resume needs --out FILE, the file to go on with")
+
+
+def _bar(total, out):
+    "A progress bar, unless standard error is a log or the answers appear on the same terminal"
+    from tqdm import tqdm
+    hidden = not sys.stderr.isatty() or (sys.stdout.isatty() and not out)
+    return tqdm(total=total, unit=' pictures', file=sys.stderr, disable=hidden, mininterval=.5)
+
+
+def _printer(labels, as_json, as_csv):
+    "A function that prints a row"
+    from ..serving import batch
+    if as_csv: print(batch.csv_head(labels))
+    def put(row):
+        if as_json: line = batch.as_json(row)
+        elif as_csv: line = batch.as_csv(row, labels)
+        elif row['error']: return
+        else: line = batch.as_text(row)
+        print(line, flush=True)
+    return put
+
+
+def _answer_all(rows, put, bar):
+    "Give every row to `put`; the number of those with an error"
+    errors = 0
+    for row in rows:
+        put(row)
+        bar.update()
+        if row['error']:
+            errors += 1
+            bar.write(f"{row['file']}: {row['error']}", file=sys.stderr)
+    return errors
+
+
+PICTURES = typer.Argument(help='Files, folders, patterns, links, or - for a picture on standard input', show_default=False)
+
+
+@command('serve: model threads max_upload_mb max_megapixels', 'links', 'api: workers')
+def predict(settings,
+    pictures:list[str]=PICTURES,
+    as_json:bool=option('One JSON object a line', '--json', default=False),
+    as_csv:bool=option('Comma-separated values', '--csv', default=False),
+    out:Path=option('Write to this .csv or .jsonl file'),
+    resume:bool=option('Go on with the file of --out: leave out what stands there', '--resume', default=False)
+):
+    "Say what is on pictures."
+    from ..images import give_memory_back
+    from ..predict import Classifier
+    from ..serving import batch
+    from ..serving.safe_fetch import open_links
+    _check_form(as_json, as_csv, out, resume)
+    give_memory_back()
+    serve = settings.serve
+    classifier = Classifier.load(serve.model, serve.threads, serve.max_megapixels)
+    sheet = batch.Sheet(out, classifier.labels, resume) if out else None
+    done = sheet.done if sheet else ()
+    def names(): return (o for o in batch.names(pictures) if o not in done)
+    links = open_links(settings) if any(map(batch.is_link, pictures)) else None
+    total = sum(1 for _ in names())
+    if not total and not done: print(f"{', '.join(pictures)}: there is no picture", file=sys.stderr)
+    with sheet or nullcontext(), _bar(total, out) as bar:
+        put = sheet.add if sheet else _printer(classifier.labels, as_json, as_csv)
+        read = batch.reader(links, serve.max_upload_mb)
+        errors = _answer_all(batch.classify(classifier, names(), read, settings.api.workers), put, bar)
+    if errors: raise typer.Exit(1)

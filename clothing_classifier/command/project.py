@@ -1,0 +1,84 @@
+"""`new` and `doctor`: a project folder, and what is missing in one"""
+import re
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import typer
+from typer.core import TyperCommand
+
+from ..settings import SettingsError
+from .base import CODES, app, as_json, command, guarded, option, show_json
+
+
+def _settings_of_a_new_project():
+    "The shipped settings; labels of somebody's CSV are left out, for they name the shipped categories"
+    from ..files import shipped
+    text = shipped('settings.ini').read_text(encoding='utf-8')
+    head, labels, rest = re.split(r'^(?=\[labels\]|\[data\])', text, flags=re.M)
+    kept = [line for line in labels.splitlines(keepends=True) if '=' not in line or line[0] == ';']
+    return head + ''.join(kept) + rest
+
+
+def make_project(
+    folder:Path # made if it is missing; has no settings.ini yet
+):
+    "Write settings.ini and the notebooks. Raises `SettingsError`"
+    from ..files import shipped
+    file, notebooks = folder/'settings.ini', shipped('nbs')
+    if file.exists(): raise SettingsError(f"{file}: is there already; name another folder")
+    if not notebooks or not shipped('settings.ini'):
+        raise SettingsError("the notebooks did not come with this installation; clone the project instead")
+    (folder/'nbs').mkdir(parents=True, exist_ok=True)
+    for notebook in sorted(notebooks.glob('*.ipynb')): shutil.copyfile(notebook, folder/'nbs'/notebook.name)
+    file.write_text(_settings_of_a_new_project(), encoding='utf-8')
+
+
+@app.command('new', epilog=CODES)
+def new(
+    folder:Path=typer.Argument(help='Folder of the project; it is made if it is missing', show_default=False),
+    debug:bool=option('Show the traceback of an error', '--debug', default=False)
+):
+    "Make a project folder for your own categories: settings.ini and the notebooks."
+    guarded(lambda: make_project(folder), debug)
+    print(f"{folder}: write your categories into settings.ini, then run clothing-classifier collect in it")
+
+
+class _DoctorCommand(TyperCommand):
+    "Reads `--settings` without a file as `--list-settings`"
+    def parse_args(self, ctx, args):
+        for i,arg in enumerate(args):
+            alone = i+1 == len(args) or args[i+1].startswith('-')
+            if arg == '--settings' and alone: args[i] = '--list-settings'
+        return super().parse_args(ctx, args)
+
+
+def _print_settings(rows, as_json):
+    if as_json: return show_json(rows)
+    for section in dict.fromkeys(row['section'] for row in rows):
+        print(f'\n[{section}]')
+        for row in rows:
+            if row['section'] != section: continue
+            default = f" (default {row['default']})" if row['default'] not in ('', row['value']) else ''
+            print(f"; {row['comment']}{default}\n{row['key']} = {row['value']}")
+
+
+def _print_finding(finding):
+    print(f"{'!!' if finding.todo else 'ok'}  {finding.what}: {finding.found}")
+    if finding.todo: print(f'      -> {finding.todo}')
+
+
+@command(cls=_DoctorCommand)
+def doctor(settings,
+    list_settings:bool=option('Every setting with its value, default and comment; --settings alone does the same',
+        '--list-settings', default=False),
+    as_json:bool=as_json
+):
+    "Say what works here, what is missing, and what to type."
+    from ..doctor import examine, settings_table
+    if list_settings: return _print_settings(settings_table(settings), as_json)
+    findings = examine(settings)
+    if as_json: show_json([asdict(o) for o in findings])
+    else:
+        for finding in findings: _print_finding(finding)
+    if any(o.todo and o.needed == 'serve' for o in findings): raise typer.Exit(1)

@@ -1,0 +1,214 @@
+"""Sub-commands of the training wing, from pictures to an export"""
+import sys
+from pathlib import Path
+
+import typer
+
+from ..settings import SettingsError, load_settings
+from .base import as_json, command, option, progress, show, show_json, training_module
+from .serving import serve_clean_page
+
+FOLDER = option('A folder with a folder of pictures for each category')
+CSV = option('A CSV with the columns image and label; [labels] of the settings maps labels to categories')
+URLS = option('A folder with a list of addresses for each category, urls_<category>.csv')
+RUN = option('Folder of the training; else the newest in [train] runs')
+REPLACE = option('Replace the export that is there', '--replace', default=False)
+
+
+# pictures
+
+def _sources(settings, folder, csv, urls=None):
+    "Iterables of found pictures, as far as options name some"
+    importers = training_module('collecting.importers')
+    given = (importers.folder, folder), (importers.labelled, csv), (importers.url_lists, urls)
+    return [source(place, settings=settings) for source,place in given if place]
+
+
+def _corrected(settings):
+    "Pictures that visitors corrected"
+    from ..serving.feedback import gathered
+    return training_module('collecting.importers').folder(gathered(settings), settings=settings)
+
+
+@command('collect', 'data')
+def collect(settings,
+    folder:Path=FOLDER, csv:Path=CSV, urls:Path=URLS,
+    feedback:bool=option('Pictures that visitors of the page corrected', '--feedback', default=False),
+    as_json:bool=as_json
+):
+    "Bring in pictures: from the web, or from a folder, a CSV, lists of addresses or the page."
+    sources = _sources(settings, folder, csv, urls)
+    if feedback: sources.append(_corrected(settings))
+    with progress(): summary = training_module('collect').collect(*sources, settings=settings)
+    show(summary, as_json)
+
+
+@command('data')
+def look(settings,
+    sheet:Path=option('Write a sheet of small pictures to this file'),
+    as_json:bool=as_json
+):
+    "Count the pictures, and show some."
+    pictures = training_module('cleaning.quality').pictures(settings)
+    if pictures.empty:
+        raise SettingsError(f"{settings.data.path}: holds no picture of these categories; "
+            "run clothing-classifier collect first")
+    if sheet: training_module('training.charts').contact_sheet(pictures).save(sheet)
+    columns = dict(pictures=('path','size'), width=('width','median'), height=('height','median'))
+    show(pictures.groupby('category').agg(**columns), as_json)
+
+
+@command('clean', 'data', 'serve: port')
+def clean(settings,
+    most:int=option('Pictures to list', default=20, min=1),
+    undo:bool=option('Take back what was applied last', '--undo', default=False),
+    page:bool=option('Open the page that shows and mends them, for this machine alone', '--page', default=False),
+    as_json:bool=as_json
+):
+    "List the pictures whose label is most in doubt."
+    module, journal = training_module('clean'), training_module('cleaning.journal')
+    if page: return serve_clean_page(settings)
+    if undo: return show(dict(taken_back=len(journal.undo(settings))), as_json)
+    with progress(): ranked = module.suspects(settings)
+    ranked = ranked[ranked.kind != ''].head(most)
+    ranked = ranked.assign(path=ranked.path.astype(str))[['category','suggestion','score','reason','path']]
+    if as_json: show_json(ranked)
+    else: print(ranked.to_string(index=False))
+
+
+# runs
+
+def _train_on(settings, others):
+    "The pictures of a training that leaves the test pictures of other settings alone; None: all"
+    if not others: return None
+    pictures, splits = training_module('dataset').pictures, training_module('training.splits')
+    df = splits.apart(pictures(settings), *(pictures(load_settings(o)) for o in others))
+    return df[df.split != ''].reset_index(drop=True)
+
+
+def _save_body(learn, arch, file):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    training_module('training.weights').save_body(learn, arch, file)
+
+
+@command('train', 'data')
+def train(settings,
+    apart_from:list[str]=option('Settings whose test pictures are left out, and whose validation pictures validate '
+        'here too', default=[]),
+    body:Path=option('Write the weights of the body to this .safetensors file, to start other trainings from'),
+    as_json:bool=as_json
+):
+    "Fine-tune a network on the pictures."
+    runs, module = training_module('training.runs'), training_module('train')
+    with progress(): learn = module.train(settings, pics=_train_on(settings, apart_from))
+    run = runs.Run.of(learn)
+    if apart_from: run.add_metrics(apart_from=[Path(o).name for o in apart_from])
+    if body: _save_body(learn, settings.train.arch, body)
+    show(dict(run=str(run.path), **run.metrics), as_json)
+
+
+def _newest(runs, folder):
+    "The newest run that may be measured here"
+    found = [runs.Run(file.parent) for file in sorted(folder.glob('*/learner.pkl'))]
+    return next((run for run in reversed(found) if 'apart_from' not in run.metrics), None)
+
+
+def _chosen_run(settings, folder):
+    "The run that an option names, or the newest. Raises `SettingsError`"
+    training_module('train') # says what to install if fastai is not there
+    runs = training_module('training.runs')
+    run = runs.Run(folder.resolve()) if folder else _newest(runs, settings.train.runs)
+    if not run or not (run.path/'learner.pkl').is_file():
+        raise SettingsError(f"{folder or settings.train.runs}: holds no learner.pkl of a training; "
+            "run clothing-classifier train first")
+    others = run.metrics.get('apart_from')
+    if others:
+        raise SettingsError(f"{run.path}: was trained on all that {', '.join(others)} do not test on, some of its own "
+            "test pictures among it; start another training from its body (--weights) and measure that")
+    return run
+
+
+def _as_trained(settings, run):
+    "The settings with the architecture and the sizes of a run"
+    its = run.settings.train
+    keys = 'arch','size','final_epochs','final_size'
+    return settings.changed(**{f'train_{key}': getattr(its, key) for key in keys})
+
+
+# measuring and exporting
+
+def _percent(share): return f'{100*share:.1f} %'
+
+
+def print_figures(
+    figures:dict # from `evaluate`, or the metrics of a run
+):
+    "Accuracy with its interval, figures of each category, and how other things are answered"
+    import pandas as pd
+    test = figures['test']
+    low, high = map(_percent, test['interval'])
+    print(f"{_percent(test['accuracy'])} of {test['pictures']} test pictures are right (95 % interval {low} to {high}); "
+        f"{_percent(test['known'])} stay known\n")
+    categories = pd.DataFrame(test['categories']).T
+    print(categories.reindex(columns=['precision','recall','f1','pictures']).astype(dict(pictures=int)).to_string())
+    for kind,other in figures.get('unknown', {}).items():
+        print(f"\n{kind}: {_percent(other['unknown'])} of {other['pictures']} are answered with unknown")
+
+
+def _check_replace(settings, replace):
+    "Raise `SettingsError` if an export is there and nobody says that it may be replaced"
+    files = [o for o in (settings.export.learner, settings.export.network) if o.exists()]
+    if replace or not files: return
+    names = ' and '.join(o.name for o in files)
+    if not sys.stdin.isatty(): raise SettingsError(f"{names}: already there; add --replace to replace what is there")
+    if not typer.confirm(f'Replace {names}?', err=True):
+        raise SettingsError(f"{names}: not replaced; name other files in [export] of {settings.file}")
+
+
+@command('export', 'unknown', 'data')
+def evaluate(settings, run:Path=RUN, as_json:bool=as_json):
+    "Measure a training on pictures that it has not seen."
+    run = _chosen_run(settings, run)
+    with progress(): figures = training_module('evaluate').evaluate(run.load(), _as_trained(settings, run), run.path)
+    if as_json: show_json(figures)
+    else: print_figures(figures)
+
+
+@command('export', 'unknown', 'data')
+def export(settings, run:Path=RUN, replace:bool=REPLACE, as_json:bool=as_json):
+    "Write export.pkl and export.onnx of a training."
+    run = _chosen_run(settings, run)
+    _check_replace(settings, replace)
+    with progress():
+        figures = training_module('export').export(run.load(), _as_trained(settings, run), run.path, replace=True)
+    training_module('training.model_card').write_card(settings, run.path)
+    show(figures, as_json)
+
+
+def _show_report(settings, figures, as_json):
+    if as_json: return show_json(figures)
+    print_figures(figures)
+    written = settings.export.learner, settings.export.network, settings.file.with_name('MODEL_CARD.md')
+    print('\nWritten:', *written)
+
+
+@command('export', 'unknown', 'data', 'train: weights')
+def report(settings, run:Path=RUN, replace:bool=REPLACE, as_json:bool=as_json):
+    "Export, measure everything there is to measure, and write the model card."
+    run = _chosen_run(settings, run)
+    _check_replace(settings, replace)
+    with progress():
+        figures = training_module('export').report(run.load(), _as_trained(settings, run), run.path, replace=True)
+    _show_report(settings, figures, as_json)
+
+
+@command('train', 'export', 'unknown', 'data')
+def build(settings, folder:Path=FOLDER, csv:Path=CSV, replace:bool=REPLACE, as_json:bool=as_json):
+    "Import pictures, train, evaluate, export: everything from pictures to export.pkl and export.onnx."
+    module, exporting = training_module('train'), training_module('export') # what is missing is said before it takes hours
+    sources = _sources(settings, folder, csv)
+    _check_replace(settings, replace)
+    with progress():
+        if sources: print(training_module('collect').collect(*sources, settings=settings))
+        figures = exporting.report(module.train(settings), settings, replace=True)
+    _show_report(settings, figures, as_json)
