@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['evaluate', 'evaluate_folder']
 
-# %% ../nbs/04_evaluate.ipynb #a65d1732
+# %% ../nbs/04_evaluate.ipynb #c3469275
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +19,12 @@ from .training.metrics import by_source, confused
 from .training.runs import Run
 from .training.splits import DataError
 
-# %% ../nbs/04_evaluate.ipynb #d04dc865
+# %% ../nbs/04_evaluate.ipynb #e7203455
 def evaluate(
     learn:Learner, # from `train` or `Run.load`; gets the score of *known* as `learn.known`
     settings:Settings|None=None, # None: those of the learner's project
     run:str|Path|None=None # folder of the training; None: `learn.path`
-)->dict: # labels, scores of both splits, temperature and thresholds, what is confused, figures of each source and of *unknown*
+)->dict: # valid and test (scores), labels, serving (temperature and thresholds), confused, unknown, sources
     "Calibrate on the validation split, measure on the test split, keep the figures in the run. Raises `DataError`"
     run = Run(run) if run else Run.of(learn)
     settings = settings or run.project
@@ -36,21 +36,18 @@ def evaluate(
     learn.known = learn_known_score(learn, df, settings)
     of_valid, of_test = answers_of(learn, valid.path), answers_of(learn, test.path)
     serving = calibrate(of_valid, y_valid, settings.export.keep_known_percent)
+    metrics = dict(valid=of_valid.scores(y_valid, serving), test=of_test.scores(y_test, serving))
+    metrics |= dict(labels=of_test.labels, serving=serving)
     pairs = confused(of_test.labels, of_test.logits, y_test, test.path)
-    metrics = dict(
-        valid=of_valid.scores(y_valid, serving),
-        test=of_test.scores(y_test, serving),
-        labels=of_test.labels,
-        serving=serving,
-        confused=pairs.drop(columns='paths').head(5).to_dict('records'),
-        unknown=unknown_kinds(learn, of_test, serving, settings),
-        sources=by_source(of_test.numbers == y_test, test.source.to_numpy()))
+    metrics['confused'] = pairs.drop(columns='paths').head(5).to_dict('records')
+    metrics['unknown'] = unknown_kinds(learn, of_test, serving, settings)
+    metrics['sources'] = by_source(of_test.numbers == y_test, test.source.to_numpy())
     run.save_chart('confusion', plot_confusion(of_test.labels, metrics['test']['confusion']))
     run.save_chart('reliability', plot_reliability(of_test.reliability(y_test, serving['temperature']))[0])
     run.add_metrics(**metrics)
     return metrics
 
-# %% ../nbs/04_evaluate.ipynb #2d9944b7
+# %% ../nbs/04_evaluate.ipynb #0c6b7d9c
 def evaluate_folder(
     learn:Learner, # from `train`, `Run.load` or `load_learner`
     path:str|Path # folder of <category>/<picture>

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['export', 'report']
 
-# %% ../nbs/06_export.ipynb #85099d51
+# %% ../nbs/06_export.ipynb #6d5f7940
 import warnings
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from .training.model_card import write_card
 from .training.onnx_export import *
 from .training.runs import Run
 
-# %% ../nbs/06_export.ipynb #ceff8c9a
+# %% ../nbs/06_export.ipynb #d8a91a7e
 def export(
     learn:Learner, # from `train` or `Run.load`
     settings:Settings|None=None, # None: those of the learner's project
@@ -51,7 +51,7 @@ def export(
     run.add_metrics(export=figures)
     return figures
 
-# %% ../nbs/06_export.ipynb #e1b06207
+# %% ../nbs/06_export.ipynb #72dc3484
 def _measure_curve(run, settings):
     "The learning curve, if the body that the training started from is at hand"
     started, now = run.settings.train.weights, settings.train.weights

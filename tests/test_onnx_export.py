@@ -99,7 +99,8 @@ def test_further_outputs_change_no_logit(network, file, tmp_path):
 
 def test_a_head_that_is_not_fastais_gets_no_further_outputs(file):
     before = file.read_bytes()
-    assert add_outputs(file, nn.Sequential(nn.Flatten(), nn.Sequential(nn.Linear(3, 2)))) == [] and file.read_bytes() == before
+    model = nn.Sequential(nn.Flatten(), nn.Sequential(nn.Linear(3, 2)))
+    assert add_outputs(file, model) == [] and file.read_bytes() == before
 
 
 def test_eight_bits_are_near(file, tmp_path):

@@ -113,7 +113,7 @@ def scores(
 
 def confused(
     labels:list, # categories in the order of the columns
-    probs:np.ndarray, # (n, categories)
+    probs:np.ndarray, # (n, categories), probabilities or logits
     y:np.ndarray, # (n,), right categories as numbers
     paths # pictures, in the same order
 )->pd.DataFrame: # category, answer, pictures, and their paths, the surest errors first
