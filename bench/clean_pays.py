@@ -1,9 +1,10 @@
-"""Does cleaning pay? Test accuracy after training on planted errors, on what cleaning made of them, and on the labels as they lie on disk
+"""Does cleaning pay? Test accuracy after training on planted errors, on the same after cleaning, and on the labels on disk
 
-Five folds: each picture is tested once a seed, by a network that was trained on the others, and what is tested is never planted and never cleaned. Three
-judges: the logistic head that ranks the suspects, fastai's own head on the same frozen features (both seconds), or, with `--fine-tune`, the whole
-network at the size and epochs given here, for the first three arms (minutes each; `--folds` takes only the first so many). `--decisions` adds an arm with the labels that a person has mended by looking, and a second table
-of the pictures that this person found nothing wrong with. It moves no file.
+Five folds: each picture is tested once a seed, by a network that was trained on the others, and what is tested is never
+planted and never cleaned. Three judges: the logistic head that ranks the suspects, fastai's own head on the same frozen
+features (both take seconds), or, with `--fine-tune`, the whole network at the size and epochs given here, for the first
+three arms (minutes each; `--folds` takes only the first so many). `--decisions` adds an arm with the labels that a person
+has mended by looking, and a second table of the pictures that this person found nothing wrong with. It moves no file.
 
     python bench/clean_pays.py settings.ini --decisions bench/clean_real.csv
     python bench/clean_pays.py settings.ini --fine-tune --size 128 --frozen 1 --unfrozen 5 --folds 1 --seeds 10
@@ -22,15 +23,13 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from clothing_classifier.cleaning.ranking import accepted
-from clothing_classifier.training.features import features
-from clothing_classifier.cleaning.planted import plant
 from clothing_classifier.clean import suspects
+from clothing_classifier.cleaning.planted import plant_errors
+from clothing_classifier.cleaning.ranking import accepted
 from clothing_classifier.dataset import dataloaders, pictures
-from clothing_classifier.training.features import logits_of
 from clothing_classifier.settings import load_settings
 from clothing_classifier.train import fine_tune, learner
-from clothing_classifier.training.features import thread_count
+from clothing_classifier.training.features import features, logits_of, thread_count
 
 PLANTED, DISK = '10 % planted', 'as on disk'
 
@@ -59,7 +58,7 @@ def by_network(df, test, settings, seed):
     torch.manual_seed(seed)
     with tempfile.TemporaryDirectory() as run:
         learn = learner(dataloaders(df, settings), settings, run)
-        with learn.no_bar(), learn.no_logging(): fine_tune(learn, settings, learn.dls)
+        with learn.no_bar(), learn.no_logging(): fine_tune(learn, settings)
         return np.array(learn.dls.vocab)[logits_of(learn, test.path).argmax(1)]
 
 
@@ -71,10 +70,15 @@ def folds(df, seed, n):
 
 def arms(use, settings, seed, decisions):
     "Name -> what is trained on"
-    bad, sure = plant(use, .1, seed), settings.clean.accept_percent
+    bad, sure = plant_errors(use, .1, seed), settings.clean.accept_percent
     ranked, disk = suspects(settings, df=bad), suspects(settings, df=use)
-    out = {PLANTED: bad, f'planted, suggestions above {sure} % accepted': decided(bad, accepted(ranked, sure)), DISK: use,
-        'planted, all suggestions accepted': decided(bad, accepted(ranked)), f'as on disk, suggestions above {sure} % accepted': decided(use, accepted(disk, sure))}
+    out = {
+        PLANTED: bad,
+        f'planted, suggestions above {sure} % accepted': decided(bad, accepted(ranked, sure)),
+        DISK: use,
+        'planted, all suggestions accepted': decided(bad, accepted(ranked)),
+        f'as on disk, suggestions above {sure} % accepted': decided(use, accepted(disk, sure)),
+    }
     return out | ({'as on disk, mended by looking': decided(use, decisions)} if decisions else {})
 
 
@@ -97,12 +101,15 @@ def between(x, n=4000):
 
 def report(rows):
     "One line an arm; intervals are of drawing the pictures anew, and differences are paired by picture"
-    print('| judge | labels | test accuracy | 95 % interval | above planted | 95 % interval | above disk | 95 % interval |\n|' + ' --- |'*8)
+    interval = '95 % interval'
+    head = 'judge', 'labels', 'test accuracy', interval, 'above planted', interval, 'above disk', interval
+    print(f"| {' | '.join(head)} |\n|" + ' --- |'*8)
     for judge, o in rows.groupby('judge', sort=False):
         o = o.pivot_table(index='sha1', columns='labels', values='right', aggfunc='mean', sort=False)
         for name in o:
             better = [f'{d.mean():+.2%} | {between(d.to_numpy())}' for d in (o[name]-o[PLANTED], o[name]-o[DISK])]
-            print(f'| {judge} | {name} | {o[name].mean():.2%} | {between(o[name].to_numpy())} | ' + ' | '.join(better) + ' |')
+            row = judge, name, f'{o[name].mean():.2%}', between(o[name].to_numpy()), *better
+            print(f"| {' | '.join(row)} |")
 
 
 def main(a):
@@ -110,12 +117,18 @@ def main(a):
     warnings.simplefilter('ignore')
     settings = load_settings(a.settings)
     torch.set_num_threads(thread_count(settings.train.threads))
-    small = load_settings(a.settings, train_size=a.size, train_frozen_epochs=a.frozen, train_unfrozen_epochs=a.unfrozen, train_final_epochs=0) if a.fine_tune else settings
+    small = settings
+    if a.fine_tune:
+        epochs = dict(train_frozen_epochs=a.frozen, train_unfrozen_epochs=a.unfrozen, train_final_epochs=0)
+        small = settings.changed(train_size=a.size, **epochs)
     df = pictures(settings)
     decisions = pd.read_csv(a.decisions, index_col='sha1').decision.to_dict() if a.decisions else {}
     df = df.assign(split=df.split.where(df.split == 'valid', 'train'))
-    rows = pd.DataFrame(run(df, settings, small, [by_network] if a.fine_tune else [by_logistic, by_head], decisions, a), columns=['judge', 'labels', 'seed', 'sha1', 'right'])
-    what = f'fine-tuned at {a.size} px, {a.frozen}+{a.unfrozen} epochs' if a.fine_tune else f'heads on frozen features at {settings.train.size} px'
+    judges = [by_network] if a.fine_tune else [by_logistic, by_head]
+    columns = ['judge', 'labels', 'seed', 'sha1', 'right']
+    rows = pd.DataFrame(run(df, settings, small, judges, decisions, a), columns=columns)
+    fine_tuned = f'fine-tuned at {a.size} px, {a.frozen}+{a.unfrozen} epochs'
+    what = fine_tuned if a.fine_tune else f'heads on frozen features at {settings.train.size} px'
     print(f'\n{what}, {a.folds} of 5 folds, seeds {a.seeds}, {rows.sha1.nunique()} pictures tested\n')
     report(rows.assign(right=rows.right.astype(float)))
     if not decisions: return
@@ -130,5 +143,6 @@ if __name__ == '__main__':
     p.add_argument('--fine-tune', action='store_true')
     p.add_argument('--decisions', help='a CSV of sha1, decision')
     p.add_argument('--seeds', type=int, nargs='+', default=[10, 11, 12])
-    for k, v in {'size': 128, 'frozen': 1, 'unfrozen': 5, 'folds': 5}.items(): p.add_argument(f'--{k}', type=int, default=v)
+    for name, value in dict(size=128, frozen=1, unfrozen=5, folds=5).items():
+        p.add_argument(f'--{name}', type=int, default=value)
     main(p.parse_args())

@@ -181,8 +181,8 @@ def test_strangers_are_told_from_wrong_labels():
 
 def test_a_doubt_is_never_accepted_by_itself(settings):
     "Neither is what is as given, nor what is less sure than asked for, nor a test picture"
-    rows = table(settings).head(4).assign(kind=['category', 'doubt', '', 'quality'], sure=[.85, .99, .99, .5], category='socks',
-        suggestion=['jeans', 'jeans', 'jeans', 'rejected/poor-quality'], split='train')
+    rows = table(settings).head(4).assign(category='socks', split='train', kind=['category', 'doubt', '', 'quality'],
+        suggestion=['jeans', 'jeans', 'jeans', 'rejected/poor-quality'], sure=[.85, .99, .99, .5])
     assert accepted(rows, 80) == {rows.sha1[0]: 'jeans'}
     assert accepted(rows) == {rows.sha1[0]: 'jeans', rows.sha1[3]: 'rejected/poor-quality'}
     assert accepted(rows.assign(category='jeans'), 80) == {}

@@ -1,4 +1,4 @@
-"""Cleaning survives `kill -9` at every step: no picture is lost, none is there twice, and the next process finishes the work
+"""Cleaning survives `kill -9` at every step: no picture is lost or there twice, and the next process finishes the work
 
 Every seventh step by default; every step of all takes minutes, and is marked as slow."""
 import gc
@@ -41,7 +41,10 @@ def afresh(settings):
     (settings.data.path/'journal.csv').unlink(missing_ok=True)
 
 
-def places(settings): return {p.stem: p.parent.name for d in ('images', 'rejected') for p in (settings.data.path/d).rglob('*.jpg')}
+def places(settings):
+    "SHA-1 -> name of the folder where the picture is"
+    folders = [settings.data.path/name for name in ('images', 'rejected')]
+    return {p.stem: p.parent.name for folder in folders for p in folder.rglob('*.jpg')}
 
 
 def killed_at(step, f):
@@ -56,7 +59,8 @@ def killed_at(step, f):
             if not frame.f_code.co_filename.endswith(WATCHED): return None
             if event == 'line': count()
             return trace
-        sys.addaudithook(lambda event, args: count() if event in ('open', 'os.rename', 'os.mkdir', 'os.remove') else None)
+        events = 'open', 'os.rename', 'os.mkdir', 'os.remove'
+        sys.addaudithook(lambda event, args: count() if event in events else None)
         sys.settrace(trace)
         try:
             f()

@@ -1,4 +1,4 @@
-"""The cleaning page in a real browser, on a phone as on a desk: marks survive everything, apply moves files, undo brings them back"""
+"""The cleaning page in a real browser, at two widths: marks survive everything, apply moves files, undo brings them back"""
 import os
 import shutil
 import subprocess
@@ -95,10 +95,12 @@ def choose(page, name, value):
     "Choose in one of the selects, and wait until its list is there"
     page.select_option(f'[data-pick={name}]', value)
     page.wait_for_function('([n, v]) => document.querySelector(`[data-pick=${n}]`).value === v', arg=[name, value])
-    if name == 'category' and value: page.wait_for_function('v => [...document.querySelectorAll(".cl-card")].every(o => o.dataset.category === v)', arg=value)
+    if name != 'category' or not value: return
+    page.wait_for_function('v => [...document.querySelectorAll(".cl-card")].every(o => o.dataset.category === v)', arg=value)
 
 
-MARKS = 'Object.fromEntries([...document.querySelectorAll(".cl-card")].filter(o => o.dataset.mark).map(o => [o.dataset.sha1, o.dataset.mark]))'
+MARKS = '''Object.fromEntries([...document.querySelectorAll(".cl-card")]
+    .filter(o => o.dataset.mark).map(o => [o.dataset.sha1, o.dataset.mark]))'''
 
 
 def has_marks(page, want, when):
@@ -108,10 +110,16 @@ def has_marks(page, want, when):
     except sync_api.TimeoutError: assert page.evaluate(MARKS) == want, when
 
 
-def places(settings): return {p.stem: p.parent.name for d in ('images', 'rejected') for p in (settings.data.path/d).rglob('*.jpg')}
+def places(settings):
+    "SHA-1 -> name of the folder where the picture is"
+    folders = [settings.data.path/name for name in ('images', 'rejected')]
+    return {p.stem: p.parent.name for folder in folders for p in folder.rglob('*.jpg')}
 
 
-def marked(page, n): page.wait_for_function('n => document.querySelector("[data-counts]")?.textContent.startsWith(`${n} marked`)', arg=n)
+def marked(page, n):
+    "Wait until the page says that so many are marked"
+    said = 'document.querySelector("[data-counts]")?.textContent'
+    page.wait_for_function(f'n => {said}.startsWith(`${{n}} marked`)', arg=n)
 
 
 @pytest.mark.parametrize('width', [1280, 390])
@@ -150,7 +158,8 @@ def test_mark_leave_return_reload_apply_undo(settings, url, browser, width):
     page.click('[data-do=ask]')
     page.wait_for_selector('.cl-plan li')
     lines = sorted(page.locator('.cl-plan li').all_inner_texts())
-    assert lines == [f'1 picture from images/socks to {o}' for o in ('images/jeans', 'images/shoes', 'rejected/by-hand')]
+    folders = 'images/jeans', 'images/shoes', 'rejected/by-hand'
+    assert lines == [f'1 picture from images/socks to {folder}' for folder in folders]
     photograph(page, f'plan-{width}')
     assert places(settings) == start, 'asking moves nothing'
     page.click('[data-do=apply]')
@@ -217,7 +226,8 @@ def test_every_key(settings, url, browser):
     page.wait_for_function('document.querySelector(".cl-pager").textContent.includes("page 1 of")')
     cards = page.evaluate('[...document.querySelectorAll(".cl-card")].map(o => ({...o.dataset}))')
     a, b, c, d = [o['sha1'] for o in cards[:4]]
-    columns = page.evaluate('[...document.querySelectorAll(".cl-card")].filter((o, i, all) => o.offsetTop === all[0].offsetTop).length')
+    columns = page.evaluate('''[...document.querySelectorAll(".cl-card")]
+        .filter((card, i, all) => card.offsetTop === all[0].offsetTop).length''')
     page.locator('.cl-card').first.focus()
     for key, i in (('ArrowRight', 1), ('ArrowDown', 1+columns), ('ArrowLeft', columns), ('ArrowUp', 0)):
         page.keyboard.press(key)
@@ -248,7 +258,8 @@ def run_cell(page, i):
     for _ in range(WAIT//5000):
         page.locator('.jp-Notebook .jp-Cell .jp-InputArea-editor').nth(i).click()
         page.keyboard.press('Shift+Enter')
-        try: return page.wait_for_function('i => /[*0-9]/.test(document.querySelectorAll(".jp-Notebook .jp-Cell")[i].querySelector(".jp-InputPrompt").textContent)', arg=i, timeout=5000)
+        prompt = 'document.querySelectorAll(".jp-Notebook .jp-Cell")[i].querySelector(".jp-InputPrompt").textContent'
+        try: return page.wait_for_function(f'i => /[*0-9]/.test({prompt})', arg=i, timeout=5000)
         except sync_api.TimeoutError: pass
     raise AssertionError(f'cell {i} does not run')
 
@@ -258,7 +269,9 @@ def test_in_jupyter_too(settings, browser, tmp_path):
     pytest.importorskip('jupyterlab')
     shutil.copy(ROOT/'nbs/clean.ipynb', tmp_path)
     start = places(settings)
-    with served(settings, tmp_path, '-m', 'jupyterlab', '--no-browser', '--IdentityProvider.token=', '--ServerApp.allow_root=True', f'--ServerApp.root_dir={tmp_path}', '--port') as url:
+    cmd = ['-m', 'jupyterlab', '--no-browser', '--IdentityProvider.token=', '--ServerApp.allow_root=True',
+        f'--ServerApp.root_dir={tmp_path}', '--port']
+    with served(settings, tmp_path, *cmd) as url:
         page = browser.new_page(viewport={'width': 1280, 'height': 900})
         page.set_default_timeout(WAIT)
         page.goto(f'{url}lab/tree/clean.ipynb?reset')

@@ -1,4 +1,5 @@
 """What the cleaning page's browser runs is a file that a JavaScript engine accepts"""
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -22,6 +23,5 @@ def test_one_statement_a_line():
 
 
 def test_every_class_of_the_script_has_a_style():
-    import re
-    script, style = (STATIC/'cleaner.js').read_text(encoding='utf-8'), (STATIC/'cleaner.css').read_text(encoding='utf-8')
+    script, style = ((STATIC/name).read_text(encoding='utf-8') for name in ('cleaner.js', 'cleaner.css'))
     assert set(re.findall(r'cl-[a-z]+', script)) <= set(re.findall(r'cl-[a-z]+', style))

@@ -5,7 +5,7 @@ import json
 import os
 import re
 from dataclasses import astuple, dataclass, fields, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock
@@ -78,7 +78,7 @@ class Journal:
         "Write a batch down, then make it"
         earlier = self.moves()
         batch = 1 + max((int(move.batch) for move in earlier), default=0)
-        now = datetime.now(timezone.utc).isoformat(timespec='seconds')
+        now = datetime.now(UTC).isoformat(timespec='seconds')
         new = [Move(str(batch), now, *move) for move in moves]
         if new: self._save(earlier + new)
         self.finish()
@@ -114,7 +114,7 @@ def folder_of(
 
 
 def decision_of(
-    path:str # of a picture, relative to the data folder
+    path:str # path of a picture, relative to the data folder
 )->str: # category, or `rejected/<reason>`
     "The decision that a picture's folder stands for"
     return Path(path).parent.as_posix().removeprefix('images/')
@@ -133,7 +133,8 @@ def plan(
         if src.startswith('images/') and src != dst: moves.append((sha1, src, dst))
     for _,src,dst in moves:
         if _is_other_file(root/src, root/dst):
-            raise CleanError(f"{root/dst}: is there already, and is another file than {src}; rename or move one of them")
+            raise CleanError(f"{root/dst}: is there already, and is another file than {src}; "
+                "rename or move one of them")
     return moves
 
 
@@ -183,7 +184,7 @@ class Marks:
 
     def change(self,
         changes:dict # SHA-1 -> decision, None to take the mark away
-    )->dict: # all marks
+    )->dict: # every mark
         "Set and remove marks, in one write. Raises `CleanError`"
         for decision in filter(None, changes.values()): _check_decision(decision, self.settings)
         with locked(self.settings):

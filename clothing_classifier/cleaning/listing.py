@@ -28,7 +28,7 @@ def choices(
 
 
 def chosen_rows(
-    table:pd.DataFrame, # from `suspects`
+    table:pd.DataFrame, # table of `suspects`
     chosen:dict, # category, split, kind and show, as in `choices`
     marks:dict # SHA-1 -> decision
 )->pd.DataFrame: # in the order of the table
@@ -54,7 +54,7 @@ def image_url(
 def page_cards(
     rows:pd.DataFrame, # rows of a table from `suspects`
     side:int # longest side of a thumbnail in pixels
-)->list: # a dict a card
+)->list: # one dict per card
     "What the browser needs to draw each picture"
     def card(row):
         reject = row.suggestion if row.suggestion.startswith('rejected/') else 'rejected/by-hand'
@@ -64,7 +64,7 @@ def page_cards(
 
 
 def marks_in_words(
-    table:pd.DataFrame, # from `suspects`
+    table:pd.DataFrame, # table of `suspects`
     marks:dict # SHA-1 -> decision
 )->str:
     "How many pictures are marked, and as what"
@@ -78,17 +78,17 @@ def marks_in_words(
 
 
 def plan_in_words(
-    moves:list # from `plan`
-)->list: # a sentence for each pair of folders
+    moves:list # result of `plan`
+)->list: # one sentence for each pair of folders
     "What an apply would do"
     count = Counter((str(Path(src).parent), str(Path(dst).parent)) for _,src,dst in moves)
     return [f"{amount(n, 'picture')} from {src} to {dst}" for (src,dst),n in sorted(count.items())]
 
 
 def located(
-    table:pd.DataFrame, # from `suspects`
+    table:pd.DataFrame, # table of `suspects`
     root:Path, # data folder
-    paths:dict # from `picture_paths`
+    paths:dict # result of `picture_paths`
 )->pd.DataFrame: # rows of the pictures that are kept, with path and category as they are now
     "A ranking after files were moved"
     kept = table[[paths.get(sha1, '').startswith('images/') for sha1 in table.sha1]]

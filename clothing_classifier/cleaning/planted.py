@@ -5,10 +5,10 @@ from sklearn.metrics import average_precision_score
 
 
 def plant_errors(
-    df:pd.DataFrame, # from `pictures`
+    df:pd.DataFrame, # table of `pictures`
     share:float, # wrong labels, 0 to 1
     seed:int=0 # random choice of the pictures and of their wrong labels
-)->pd.DataFrame: # a copy; the column `planted` says which labels are wrong
+)->pd.DataFrame: # copy; the column `planted` says which labels are wrong
     "Replace labels by another category, in the table, not on disk"
     random, labels = np.random.default_rng(seed), sorted(set(df.category))
     df = df.reset_index(drop=True)

@@ -23,7 +23,7 @@ def _issues(paths, names):
 
 
 def audit(
-    df:pd.DataFrame, # from `pictures`
+    df:pd.DataFrame, # table of `pictures`
     issues=(*REASONS, 'odd_size', 'grayscale') # names of cleanvision's issues
 )->pd.DataFrame: # bool, a row a picture, a column an issue; index as `df`
     "What cleanvision objects to"
@@ -39,7 +39,7 @@ def _scores(paths):
 
 
 def poor_quality(
-    df:pd.DataFrame, # from `pictures`, index 0 to n-1
+    df:pd.DataFrame, # table of `pictures`, index 0 to n-1
     settings:Settings, # project of the pictures
     bar # progress bar around the batches
 )->pd.DataFrame: # suggestion, score, kind, reason; index as the rows of `df`

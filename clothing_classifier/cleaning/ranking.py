@@ -47,7 +47,7 @@ def _in_words(probabilities, given, best, labels):
 
 
 def wrong_labels(
-    df:pd.DataFrame, # from `pictures`, index 0 to n-1
+    df:pd.DataFrame, # table of `pictures`, index 0 to n-1
     P:np.ndarray, # (n, categories), probabilities
     labels:list # names of the categories
 )->pd.DataFrame: # columns of REASON and `sure`, the probability of the suggestion
@@ -70,7 +70,7 @@ def _directions(X):
 
 
 def contradictions(
-    df:pd.DataFrame, # from `pictures`, index 0 to n-1
+    df:pd.DataFrame, # table of `pictures`, index 0 to n-1
     X:np.ndarray, # (n, features)
     P:np.ndarray, # (n, categories), probabilities
     labels:list, # names of the categories
@@ -108,7 +108,7 @@ def _robust(distance):
 
 
 def out_of_scope(
-    df:pd.DataFrame, # from `pictures`, index 0 to n-1
+    df:pd.DataFrame, # table of `pictures`, index 0 to n-1
     X:np.ndarray, # (n, features)
     labels:list, # names of the categories
     far:float # robust standard deviations
@@ -140,10 +140,10 @@ def _ranking(df, reasons):
 
 
 def rank_by_heads(
-    df:pd.DataFrame, # from `pictures`
+    df:pd.DataFrame, # table of `pictures`
     settings:Settings, # project of the pictures
     bar # progress bar around the batches
-)->pd.DataFrame: # as from `suspects`
+)->pd.DataFrame: # columns of `suspects`
     "A ranking by all reasons; probabilities come from heads that have not seen the picture"
     df, labels, clean = df.reset_index(drop=True), sorted(settings.categories), settings.clean
     X = features(df, settings, bar)
@@ -156,9 +156,9 @@ def rank_by_heads(
 
 
 def rank_by_learner(
-    df:pd.DataFrame, # from `pictures`
+    df:pd.DataFrame, # table of `pictures`
     learn # fastai learner of these categories
-)->pd.DataFrame: # as from `suspects`
+)->pd.DataFrame: # columns of `suspects`
     "A ranking by a learner's losses. Raises `CleanError`"
     df, labels = df.reset_index(drop=True), list(learn.dls.vocab)
     unknown = sorted(set(df.category) - set(labels))
@@ -169,7 +169,7 @@ def rank_by_learner(
 
 
 def accepted(
-    table:pd.DataFrame, # from `suspects`
+    table:pd.DataFrame, # table of `suspects`
     above:float=0 # least certainty in percent
 )->dict: # SHA-1 -> suggestion
     "The suggestions against the given label; doubts and test pictures are left to a person"

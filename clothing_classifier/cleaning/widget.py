@@ -11,7 +11,17 @@ from ..training.splits import DataError
 from ..training.weights import TrainError
 from . import CleanError
 from .journal import Journal, Marks, apply, decision_of, locked, picture_paths, plan, undo
-from .listing import COLUMNS, amount, choices, chosen_rows, image_url, located, marks_in_words, page_cards, plan_in_words
+from .listing import (
+    COLUMNS,
+    amount,
+    choices,
+    chosen_rows,
+    image_url,
+    located,
+    marks_in_words,
+    page_cards,
+    plan_in_words,
+)
 from .ranking import accepted
 
 STATIC = Path(__file__).parent/'static'
@@ -30,14 +40,17 @@ class Cleaner(anywidget.AnyWidget):
         background:bool=False # return at once and rank meanwhile
     ):
         super().__init__()
-        self.settings, self.ranking, self.background, self.marks = settings, ranking, background, Marks(settings)
-        self.shown = dict(category='', split='', kind='', show='suspects', page=0, above=settings.clean.accept_percent)
+        self.settings, self.ranking, self.background = settings, ranking, background
+        self.marks, percent = Marks(settings), settings.clean.accept_percent
+        self.shown = dict(category='', split='', kind='', show='suspects', page=0, above=percent)
         self.ranked = self.table = pd.DataFrame(columns=COLUMNS)
         self.listed, self.visible, self.planned = [], [], None # SHA-1s of the list, of its page; sentences
         self.busy, self.message, self.progress = False, '', 0
         with locked(settings): Journal(settings.data.path).finish()
         self.on_msg(lambda widget, message, buffers: self.do(**message))
         self.rank()
+
+    def __repr__(self): return f"Cleaner({amount(len(self.table), 'picture')})"
 
     def decisions(self)->dict:
         "All marks: SHA-1 -> category, or `rejected/<reason>`"
@@ -61,8 +74,9 @@ class Cleaner(anywidget.AnyWidget):
         self.state = self.shown | dict(
             choices=choices(self.settings.categories), categories=[*self.settings.categories],
             pages=self.pages(), where=f"page {page} of {self.pages()}, {amount(len(self.listed), 'picture')}",
-            marks={sha1: marks[sha1] for sha1 in self.visible if sha1 in marks}, counts=marks_in_words(self.table, marks),
-            moves=len(plan(marks, self.settings)), applied=len(Journal(self.settings.data.path).applied()),
+            marks={sha1: marks[sha1] for sha1 in self.visible if sha1 in marks},
+            counts=marks_in_words(self.table, marks), moves=len(plan(marks, self.settings)),
+            applied=len(Journal(self.settings.data.path).applied()),
             message=self.message, busy=self.busy, progress=self.progress, plan=self.planned)
 
     def relist(self):
@@ -92,7 +106,7 @@ class Cleaner(anywidget.AnyWidget):
             yield batch
 
     def take(self,
-        table:pd.DataFrame # as from `suspects`
+        table:pd.DataFrame # columns of `suspects`
     ):
         "Show this ranking"
         self.ranked, self.busy, self.message = table, False, ''
@@ -133,10 +147,12 @@ class Cleaner(anywidget.AnyWidget):
 
     def show(self, **chosen):
         "Change the choices or the page"
-        offered = {name: [value for value,_ in o['options']] for name,o in choices(self.settings.categories).items()}
+        offered = choices(self.settings.categories)
         for name,value in chosen.items():
-            possible = value in offered[name] if name in offered else name == 'page' and isinstance(value, int)
-            if not possible: raise CleanError(f"{name}={value!r} cannot be shown; choose one of {', '.join(offered)}")
+            if name in offered: possible = value in [option for option,_ in offered[name]['options']]
+            else: possible = name == 'page' and isinstance(value, int)
+            if not possible:
+                raise CleanError(f"{name}={value!r} cannot be shown; choose one of {', '.join(offered)}")
         self.shown |= chosen
         if chosen.keys() & offered.keys(): self.relist()
         self.draw_cards()
@@ -185,5 +201,5 @@ class Cleaner(anywidget.AnyWidget):
 
     def undo_all(self): self.undo(everything=True)
 
-    actions = dict(show=show, mark=mark, enlarge=enlarge, accept=accept, ask=ask, cancel=cancel, apply=apply, undo=undo,
-        undo_all=undo_all, rank=rank)
+    actions = dict(show=show, mark=mark, enlarge=enlarge, accept=accept, ask=ask, cancel=cancel, apply=apply,
+        undo=undo, undo_all=undo_all, rank=rank)
