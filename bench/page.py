@@ -1,9 +1,9 @@
 """The page against the page of the fastai book, in one run, in a real Chromium, with the same weights.
 
-The book's app is `load_learner` in each kernel, a `FileUpload` and a `Label`, brought to ipywidgets 8, served as its Procfile says
-(the upload goes through a file, since this learner reads paths).
-Seconds are from the request to an upload button that can be pressed, and from choosing a file to its answer on the screen. Megabytes are of all
-processes of a server, pages that they share counted once (PSS).
+The book's app is `load_learner` in each kernel, a `FileUpload` and a `Label`, brought to ipywidgets 8, served as its
+Procfile says (the upload goes through a file, since this learner reads paths). Seconds are from the request to an
+upload button that can be pressed, and from choosing a file to its answer on the screen. Megabytes are of all processes
+of a server, pages that they share counted once (PSS).
 
     python bench/page.py [--visitors 10] [--rounds 3]
 """
@@ -29,7 +29,7 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT/'tests')]
 
-from conftest import chromium, example, free_port  # noqa: E402
+from conftest import CHROMIUM_OPTIONS, chromium, example, free_port  # noqa: E402
 
 BOOK = '''
 from fastai.vision.all import *
@@ -73,20 +73,23 @@ class Book:
     def __init__(self, folder):
         cell = dict(cell_type='code', execution_count=None, id='a', metadata={}, outputs=[], source=BOOK)
         kernel = dict(display_name='python3', language='python', name='python3')
-        (folder/'app.ipynb').write_text(json.dumps(dict(cells=[cell], metadata=dict(kernelspec=kernel), nbformat=4, nbformat_minor=5)))
+        notebook = dict(cells=[cell], metadata=dict(kernelspec=kernel), nbformat=4, nbformat_minor=5)
+        (folder/'app.ipynb').write_text(json.dumps(notebook))
         shutil.copy(ROOT/'export.pkl', folder)
         self.folder = folder
 
     def command(self, port, preheat):
         more = ['--preheat_kernel=True', '--pool_size=1'] if preheat else []
-        return [sys.executable, '-m', 'voila', 'app.ipynb', f'--port={port}', '--no-browser', '--VoilaConfiguration.extension_denylist=["jupyterlab-jupytext"]', *more]
+        deny = '--VoilaConfiguration.extension_denylist=["jupyterlab-jupytext"]'
+        return [sys.executable, '-m', 'voila', 'app.ipynb', f'--port={port}', '--no-browser', deny, *more]
 
     def answer(self, page, file, n):
         page.evaluate("document.querySelectorAll('.widget-label').forEach(o => o.textContent = '')")
         with page.expect_file_chooser() as f: page.click(self.ready)
         t = time.perf_counter()
         f.value.set_files(file)
-        page.wait_for_function("[...document.querySelectorAll('.widget-label')].some(o => o.textContent.includes('Prediction:'))", timeout=120_000)
+        page.wait_for_function("""[...document.querySelectorAll('.widget-label')]
+            .some(o => o.textContent.includes('Prediction:'))""", timeout=120_000)
         return time.perf_counter()-t
 
 
@@ -104,7 +107,8 @@ class Ours:
         with page.expect_file_chooser() as f: page.click(self.ready)
         t = time.perf_counter()
         f.value.set_files(file)
-        page.wait_for_function(f"document.querySelectorAll('tbody tr').length === {n} && document.querySelector('.cc-card').matches('.cc-done')", timeout=120_000)
+        page.wait_for_function("""n => document.querySelectorAll('tbody tr').length === n
+            && document.querySelector('.cc-card').matches('.cc-done')""", arg=n, timeout=120_000)
         return time.perf_counter()-t
 
 
@@ -113,7 +117,8 @@ def served(app, preheat):
     "A server of `app`: its process and address"
     port, log = free_port(), app.folder/'log'
     env = {k: v for k, v in os.environ.items() if k != 'OMP_NUM_THREADS'} | dict(PYTHONPATH=str(ROOT))
-    with open(log, 'w') as f: proc = subprocess.Popen(app.command(port, preheat), cwd=app.folder, env=env, stdout=f, stderr=subprocess.STDOUT)
+    with open(log, 'w') as f:
+        proc = subprocess.Popen(app.command(port, preheat), cwd=app.folder, env=env, stdout=f, stderr=f)
     try:
         for _ in range(600):
             if ('is filled with' if preheat else 'is running at') in log.read_text(): break
@@ -210,7 +215,8 @@ def size(*names):
         if (key, extras) in seen: continue
         seen |= {key, (key, extras)}
         for r in map(Requirement, d.requires or ()):
-            if not r.marker or any(r.marker.evaluate(dict(extra=e)) for e in (extras or {''})): todo.append((r.name, frozenset(r.extras)))
+            wanted = not r.marker or any(r.marker.evaluate(dict(extra=e)) for e in (extras or {''}))
+            if wanted: todo.append((r.name, frozenset(r.extras)))
     return total
 
 
@@ -230,12 +236,13 @@ def main():
     def row(what, book, ours, unit, better=None):
         rows.append((what, book, ours, unit))
         ratio = book/ours if ours else float('nan')
-        print(f'| {what} | {book:,.2f} {unit} | {ours:,.2f} {unit} | {ratio:.1f} x |' if unit == 's' else f'| {what} | {book:,.0f} {unit} | {ours:,.0f} {unit} | {ratio:.1f} x |', flush=True)
+        form = ',.2f' if unit == 's' else ',.0f'
+        print(f'| {what} | {book:{form}} {unit} | {ours:{form}} {unit} | {ratio:.1f} x |', flush=True)
     with tempfile.TemporaryDirectory() as d, sync_playwright() as p:
         d = Path(d)
         for o in ('book', 'ours', 'pictures'): (d/o).mkdir()
         book, ours, pictures = Book(d/'book'), Ours(d/'ours'), files(d/'pictures')
-        browser = p.chromium.launch(executable_path=chromium(), args=['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'])
+        browser = p.chromium.launch(executable_path=chromium(), args=CHROMIUM_OPTIONS)
         print("| | book's app | ours | book's / ours |\n| --- | ---: | ---: | ---: |")
         row('page ready, cold', *(ready(browser, o, False, a.rounds) for o in (book, ours)), 's')
         row('page ready, preheated', *(ready(browser, o, True, a.rounds) for o in (book, ours)), 's')
@@ -247,13 +254,18 @@ def main():
         for n in (1, 3, 10):
             if n < len(b) and n < len(o): row(f'{n} visitor{"s" if n > 1 else ""}', b[n], o[n], 'MB')
         row('the third visitor', b[3]-b[2], o[3]-o[2], 'MB')
-        row('installed environment, model included', size('fastai', 'voila', 'ipywidgets') + (ROOT/'export.pkl').stat().st_size/1e6, size(*base()) + (ROOT/'export.onnx').stat().st_size/1e6, 'MB')
+        theirs = size('fastai', 'voila', 'ipywidgets') + (ROOT/'export.pkl').stat().st_size/1e6
+        own = size(*base()) + (ROOT/'export.onnx').stat().st_size/1e6
+        row('installed environment, model included', theirs, own, 'MB')
         errors, flat = marathon(browser, ours, pictures)
-        print(f'\n200 uploads by 10 visitors in turn: {errors} errors; {flat[0]:.0f} MB after the first round of ten, {statistics.median(flat[8:12]):.0f} MB in the middle, {flat[-1]:.0f} MB after the last')
+        print(f'\n200 uploads by 10 visitors in turn: {errors} errors; {flat[0]:.0f} MB after the first round of ten, '
+            f'{statistics.median(flat[8:12]):.0f} MB in the middle, {flat[-1]:.0f} MB after the last')
         browser.close()
     bars = {'page ready, cold': 4, 'first answer': 2, 'tenth answer': 2, 'the third visitor': 6}
     missed = [w for w, b, o, _ in rows if b < bars.get(w, 0)*o]
-    print('bars: ' + (f'missed by {", ".join(missed)}' if missed else 'ready cold at least 4 times sooner, answers at least twice as fast, the third visitor at most a sixth: all reached'))
+    reached = ('ready cold at least 4 times sooner, answers at least twice as fast, '
+        'the third visitor at most a sixth: all reached')
+    print('bars: ' + (f'missed by {", ".join(missed)}' if missed else reached))
     return bool(missed or errors)
 
 
