@@ -360,12 +360,15 @@ ASKING = ('urlopen', 'open_connection', 'create_connection', 'AsyncHTTPClient', 
 ALLOWED = {
     'serving/safe_fetch.py': {'httpx', 'httpcore', 'socket'},
     'page/inference.py': {'socket', 'subprocess'},
+    'page/inference_process.py': {'socket', 'subprocess'},
     'page/fork_server.py': {'socket', 'subprocess'},
     'cli.py': {'socket'},  # it checks whether a port is free
+    'command/serving.py': {'socket'},  # the same
 }
 LIBRARY = Path(clothing_classifier.__file__).parent
 FLOOR = [LIBRARY / f'{name}.py' for name in ('settings', 'files', 'images', 'predict', 'cli', 'doctor')]
-SERVING = [*FLOOR, *(f for folder in ('serving', 'page', 'api', 'texts') for f in (LIBRARY / folder).glob('*.py'))]
+FOLDERS = ('serving', 'page', 'api', 'texts', 'command')
+SERVING = [*FLOOR, *(file for folder in FOLDERS for file in (LIBRARY / folder).glob('*.py'))]
 
 
 def imported(tree):
