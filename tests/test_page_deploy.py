@@ -45,7 +45,7 @@ def test_the_procfile_serves(slug):
     env = os.environ | dict(PORT=str(port), PATH=path, PYTHONPATH=str(slug), OMP_NUM_THREADS='1')
     url, log = f'http://127.0.0.1:{port}/', slug/'log'
     with open(log, 'w') as f:
-        proc = subprocess.Popen(['sh', '-c', f'exec {line}'], cwd=slug, env=env, stdout=f, stderr=f)
+        proc = subprocess.Popen(['sh', '-c', line], cwd=slug, env=env, stdout=f, stderr=f)
     try:
         wait_for_server(proc, url, log)
         with Visitor(url) as visitor: assert visitor.look(example('socks'))['answer'] == 'socks'
