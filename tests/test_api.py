@@ -68,6 +68,12 @@ def test_categories_and_model_card(api):
     assert card['learner_sha256'] == '0' * 64 and card['labels'] == ['jeans', 'socks']
 
 
+def test_the_model_card_beside_the_network(tmp_path):
+    api = client(tmp_path)
+    (tmp_path / 'MODEL_CARD.md').write_text('# What it can do\n')
+    assert api.get('/v1/model').json()['card'] == '# What it can do\n'
+
+
 def test_page_health_and_metrics(api):
     r = api.get('/')
     assert 'drop' in r.text and "default-src 'none'" in r.headers['content-security-policy']

@@ -1,10 +1,9 @@
 "The parts of the API on their own: admission, rate, problems, and the workers' queue"
 
-import asyncio
 import json
 
 import pytest
-from tiny import by_color, metadata, picture
+from tiny import by_color, metadata, picture, run_async
 
 from clothing_classifier.api.limits import Admission, RateLimit
 from clothing_classifier.api.problems import Problem
@@ -54,7 +53,7 @@ def test_each_client_has_its_own_rate():
 
 
 def predict(workers, *pictures):
-    return [p.answer for p in asyncio.run(workers.predict(pictures))]
+    return [p.answer for p in run_async(workers.predict, pictures)]
 
 
 def test_a_bad_file_costs_only_its_own_answer():

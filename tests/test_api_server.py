@@ -124,14 +124,14 @@ def largest_pictures():
 
 
 @pytest.mark.skipif(not os.path.isdir('/proc'), reason='reads memory from /proc')
-def test_the_largest_pictures_fit_into_a_small_dyno(server):
+def test_the_largest_pictures_fit_into_a_small_dyno(tmp_path):
     "Each of them twice at the same time; a dyno has 512 MB, and the shipped network takes 60 MB more than this one"
-    port, process, _ = server
-    with ThreadPoolExecutor(2) as ex:
+    write_settings(tmp_path)
+    with served(tmp_path) as (port, process, _), ThreadPoolExecutor(2) as ex:
         for data in largest_pictures():
             send = lambda i, data=data: httpx.post(url(port), files=dict(file=data), timeout=120).status_code
             assert list(ex.map(send, range(2))) == [200, 200], data[:20]
-    assert rss(process)[1] < 430
+        assert rss(process)[1] < 430
 
 
 def post(connection, data, **headers):

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from tiny import ROOT, served
 
-from clothing_classifier.settings import Api
+from clothing_classifier.settings import Api, sections
 
 DOC = ROOT / 'docs' / 'api.md'
 BLOCK = re.compile(r'```(console|python|js)\n(.*?)```\n(?:\n```text\n.*?```\n)?', re.S)
@@ -111,6 +111,12 @@ def test_the_page_shows_what_its_commands_print(ports):
 def test_the_page_names_every_setting_of_the_api():
     rows = dict(re.findall(r'^\| `\[api\] (\w+)` \| `?(\w+)`? \|', DOC.read_text(), re.M))
     assert rows == {key: str(field.default) for key, field in Api.model_fields.items()}
+
+
+@pytest.mark.parametrize('name', ['api.md', 'deploy.md'])
+def test_settings_on_the_pages_exist(name):
+    named = re.findall(r'\[(\w+)\] (\w+)', (DOC.parent / name).read_text())
+    assert named and all(key in sections[section].model_fields for section, key in named)
 
 
 def write():

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from anyio.from_thread import start_blocking_portal
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -120,6 +121,12 @@ def wait_until(condition, seconds=60):
     while not condition():
         assert time.monotonic() < end, 'this did not happen in time'
         time.sleep(0.05)
+
+
+def run_async(func, *args):
+    "The result of a coroutine function, also while a browser of another test keeps this thread's event loop running"
+    with start_blocking_portal() as portal:
+        return portal.call(func, *args)
 
 
 @contextmanager

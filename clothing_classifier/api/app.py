@@ -28,14 +28,15 @@ _upload = dict(dependencies=[Depends(admit_upload)], responses=_upload_problems)
 
 @_v1.post('/predict', **_upload, summary='Classify pictures', openapi_extra=predict_body)
 async def predict(request:Request)->Answers:
-    """Files in a form, the bytes of one picture, or a link. A picture that cannot be used has an `error`;
-    if that is true for all, the status is 422."""
+    """Files in a form, the bytes of one picture, or a link.
+    A picture that cannot be used has an `error`; if that is true for all, the status is 422."""
     service = service_of(request)
     pictures = await uploaded_pictures(request, service.fetcher, service.settings.api.max_pictures)
     predictions = await service.workers.predict([content for _, content in pictures])
-    for p in predictions: service.metrics.answers.labels('error' if p.error else p.answer).inc()
+    service.metrics.pictures_done(predictions)
     if all(p.error for p in predictions): raise Problem(422, predictions[0].error)
-    return Answers(results=[Answer.of(name, p) for (name, _), p in zip(pictures, predictions, strict=True)])
+    names = [name for name, _ in pictures]
+    return Answers(results=list(map(Answer.of, names, predictions)))
 
 
 @_v1.get('/categories', summary='List the possible answers')
@@ -48,21 +49,26 @@ def model(request:Request)->ModelCard: # not async, so it reads the file in a th
     return service_of(request).model_card
 
 
+async def _correction(request):
+    "The picture, its right category, and the answer that was given. Raises `Problem`"
+    if content_type(request) != 'multipart/form-data':
+        raise Problem(415, "Send multipart/form-data with the fields file and category.")
+    form = await read_form(request, 1)
+    file, category, answer = form.get('file'), form.get('category'), form.get('answer')
+    if not isinstance(file, UploadFile) or not isinstance(category, str):
+        raise Problem(422, "Send one picture as the field file, its right category as the field category.")
+    return await file.read(), category, answer if isinstance(answer, str) else ''
+
+
 @_v1.post('/feedback', **_upload, status_code=201, summary='Correct an answer', openapi_extra=feedback_body)
 async def feedback(request:Request)->KeptPicture:
     """One picture as `file`, its right `category`, and the `answer` that was given.
     The picture is kept without the metadata of its file."""
     service = service_of(request)
     if service.feedback is None:
-        raise Problem(403, "Feedback is not turned on: the operator of this server can set [feedback] store.")
-    if content_type(request) != 'multipart/form-data':
-        raise Problem(415, "Send multipart/form-data with the fields file and category.")
-    form = await read_form(request, 1)
-    file, category, answer = form.get('file'), form.get('category'), form.get('answer')
-    if not isinstance(file, UploadFile) or not isinstance(category, str):
-        raise Problem(422, "Send one picture in the field file, and its right category in the field category.")
-    if not isinstance(answer, str): answer = ''
-    sha1 = await service.workers.run(service.feedback.add, await file.read(), category, answer)
+        raise Problem(403, "Feedback is not turned on. The operator of this server can set [feedback] store.")
+    picture, category, answer = await _correction(request)
+    sha1 = await service.workers.run(service.feedback.add, picture, category, answer)
     return KeptPicture(id=sha1, category=category)
 
 
@@ -73,9 +79,9 @@ async def healthz()->Health: return Health(status='alive')
 @_public.get('/readyz', responses=documented_problems(503), summary='Whether requests may be sent')
 async def readyz(request:Request)->Health:
     service = service_of(request)
-    retry_after = service.workers.retry_after
-    if service.draining: raise Problem(503, "This server is stopping. Ask another one.", Retry_After=retry_after)
-    if service.admission.full: raise Problem(503, "This server is busy. Try again later.", Retry_After=retry_after)
+    seconds = service.workers.retry_after
+    if service.draining: raise Problem(503, "This server is stopping. Ask another one.", Retry_After=seconds)
+    if service.admission.full: raise Problem(503, "This server is busy. Try again later.", Retry_After=seconds)
     return Health(status='ready')
 
 
@@ -100,8 +106,10 @@ def _add_routes(app):
 
 
 def _add_cors(app, origins):
-    app.add_middleware(CORSMiddleware, allow_origins=[origin.strip() for origin in origins.split(',')],
-        allow_methods=['GET', 'POST'], allow_headers=['Authorization', 'Content-Type', 'X-Request-ID'],
+    app.add_middleware(CORSMiddleware,
+        allow_origins=[origin.strip() for origin in origins.split(',')],
+        allow_methods=['GET', 'POST'],
+        allow_headers=['Authorization', 'Content-Type', 'X-Request-ID'],
         expose_headers=['X-Request-ID', 'Retry-After'])
 
 

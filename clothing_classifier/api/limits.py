@@ -1,4 +1,4 @@
-"""Limits on what a client may send, how often it may ask, and how much may be in progress at once"""
+"""Limits on what a client may send, how often it may ask, and how much may be in progress"""
 
 import math
 import time
@@ -37,7 +37,8 @@ class Admission:
         retry_after:int=1 # seconds after which a refused client should try again
     ):
         "Count a request as in progress for the `with` block. Raises `Problem`"
-        if not self.has_room(size): raise Problem(503, "The server is busy. Try again later.", Retry_After=retry_after)
+        if not self.has_room(size):
+            raise Problem(503, "The server is busy. Try again later.", Retry_After=retry_after)
         self.requests += 1
         self.bytes += size
         try: yield
@@ -62,7 +63,7 @@ class RateLimit:
         "Count a request. Raises `Problem` if there were too many"
         if not self.per_minute or self.limiter.hit(self.item, client): return
         reset = self.limiter.get_window_stats(self.item, client).reset_time
-        detail = f"You sent more than {self.per_minute} requests within a minute. Wait, then send them more slowly."
+        detail = f"You sent more than {self.per_minute} requests within a minute. Wait, then go on more slowly."
         raise Problem(429, detail, Retry_After=max(1, math.ceil(reset-time.time())))
 
 

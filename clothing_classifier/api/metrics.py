@@ -15,10 +15,10 @@ class Metrics:
         prometheus.ProcessCollector(registry=self.registry)
         self.requests = self._metric(Counter, 'requests', 'Requests by route and status',
             'method', 'route', 'status')
-        self.seconds = self._metric(Histogram, 'request_seconds', 'Seconds from the first byte to the last',
+        self.seconds = self._metric(Histogram, 'request_seconds', 'Seconds from first to last byte',
             'route', buckets=_buckets)
         self.answers = self._metric(Counter, 'answers', 'Pictures by answer', 'answer')
-        self.queued = self._metric(Gauge, 'queued_pictures', 'Pictures that wait or are being classified')
+        self.queued = self._metric(Gauge, 'queued_pictures', 'Pictures that wait or are in a run')
         self.in_progress = self._metric(Gauge, 'requests_in_progress', 'Uploads that were admitted')
 
     def _metric(self, kind, name, description, *labels, **options):
@@ -33,6 +33,12 @@ class Metrics:
         "Count an answered request"
         self.requests.labels(method if method in _methods else 'other', route, status).inc()
         self.seconds.labels(route).observe(seconds)
+
+    def pictures_done(self,
+        predictions # one `Prediction` for each picture
+    ):
+        "Count the answers of a request"
+        for p in predictions: self.answers.labels('error' if p.error else p.answer).inc()
 
     def text(self)->bytes:
         "All metrics in the text format of Prometheus"

@@ -20,7 +20,7 @@ def _request_id(headers):
 
 
 class _Response:
-    "The `send` of one request: adds headers, and reads the rest of an upload before the answer ends"
+    "The `send` of one request: adds headers, and takes the rest of an upload before the answer ends"
     def __init__(self, send, body, draining):
         self.send, self.body, self.draining, self.status = send, body, draining, 500
 
@@ -60,23 +60,26 @@ class RequestMiddleware:
 
     async def __call__(self, scope, receive, send):
         if scope['type'] != 'http': return await self.app(scope, receive, send)
-        headers, start = Headers(scope=scope), time.perf_counter()
-        request_id.set(_request_id(headers))
+        start, headers = time.perf_counter(), Headers(scope=scope)
         body = LimitedBody(headers, receive, self.max_bytes, self.seconds)
         response = _Response(send, body, self.draining)
+        request_id.set(_request_id(headers))
+        self._received(scope)
+        try: await self.app(scope, body, response)
+        finally: self._answered(scope, response.status, time.perf_counter()-start)
+
+    def _received(self, scope):
         path = scope['raw_path'].decode('latin1')
         log.info('request=%s received %s %s', request_id.get(), scope['method'], path)
-        try: await self.app(scope, body, response)
-        finally: self._done(scope, response.status, time.perf_counter()-start)
 
-    def _done(self, scope, status, seconds):
+    def _answered(self, scope, status, seconds):
         route = getattr(scope.get('route'), 'path', 'other')
         self.metrics.request_done(scope['method'], route, status, seconds)
         log.info('request=%s answered %d in %.0f ms', request_id.get(), status, seconds*1000)
 
 
 class UnexpectedErrors:
-    "Answers an exception that nothing else handles with a 500 without details; the log has the traceback"
+    "Answers any other exception with a 500 without details; the log has the traceback"
     def __init__(self, app): self.app = app
 
     async def __call__(self, scope, receive, send):

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 describes them: `application/problem+json` with a sentence that says what to do"""
+"""Errors as RFC 9457 describes them: `application/problem+json`, with a sentence that says what to do"""
 
 from contextvars import ContextVar
 from http import HTTPStatus
@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 
 from ..texts import VisitorError
 
-request_id = ContextVar('request_id', default='') # id of the request in progress, set by the middleware
+request_id = ContextVar('request_id', default='') # id of the request in progress
 
 
 class Problem(Exception):
@@ -50,7 +50,8 @@ def _documented(status):
     content = {'application/problem+json': dict(schema=schema, example=example)}
     response = dict(description=title, content=content)
     if status in (429, 503):
-        response['headers'] = {'Retry-After': dict(description='Seconds', schema=dict(type='integer'))}
+        seconds = dict(description='Seconds', schema=dict(type='integer'))
+        response['headers'] = {'Retry-After': seconds}
     return response
 
 
@@ -86,4 +87,5 @@ def _handler(as_problem):
 
 def add_problem_handlers(app:FastAPI):
     "Answer exceptions that routes raise with problems"
-    for error, as_problem in _as_problem.items(): app.add_exception_handler(error, _handler(as_problem))
+    for error, as_problem in _as_problem.items():
+        app.add_exception_handler(error, _handler(as_problem))

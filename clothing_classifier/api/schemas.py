@@ -25,8 +25,8 @@ class Answer(BaseModel):
     )->'Answer':
         "The answer that a prediction means"
         p = prediction
-        return cls(file=file, answer=None if p.error else p.answer, category=p.category, probability=p.probability,
-            known=p.known, probabilities=p.probabilities, error=p.error or None)
+        return cls(file=file, answer=None if p.error else p.answer, known=p.known, category=p.category,
+            probability=p.probability, probabilities=p.probabilities, error=p.error or None)
 
 
 _jeans = dict(file='photo.jpg', answer='jeans', category='jeans', probability=.998, known=True,
@@ -73,6 +73,7 @@ class Health(BaseModel):
 
 
 _binary = dict(type='string', format='binary')
+_files = dict(type='array', items=_binary, minItems=1)
 _text = dict(type='string')
 
 
@@ -87,12 +88,12 @@ def _request_body(**content):
 _link = _object(['url'], url=dict(type='string', format='uri')) | dict(additionalProperties=False)
 
 predict_body = _request_body(**{
-    'multipart/form-data': dict(schema=_object(['files'], files=dict(type='array', items=_binary, minItems=1))),
+    'multipart/form-data': dict(schema=_object(['files'], files=_files)),
     'image/*': dict(schema=_binary),
     'application/octet-stream': dict(schema=_binary),
     'application/json': dict(schema=_link, example=dict(url='https://shop.example/jeans.jpg')),
 })
 
-feedback_body = _request_body(**{
-    'multipart/form-data': dict(schema=_object(['file', 'category'], file=_binary, category=_text, answer=_text)),
-})
+_correction = _object(['file', 'category'], file=_binary, category=_text, answer=_text)
+
+feedback_body = _request_body(**{'multipart/form-data': dict(schema=_correction)})

@@ -1,4 +1,4 @@
-"""uvicorn that stops without losing a request: it announces the stop, closes its port, then ends what it accepted"""
+"""uvicorn that stops without losing a request"""
 
 import math
 import threading
@@ -10,7 +10,8 @@ from ..settings import Settings
 
 
 class DrainingServer(uvicorn.Server):
-    "uvicorn that still accepts requests for a second after the signal to stop; a second signal stops it at once"
+    """uvicorn that still accepts requests for a second after the signal to stop.
+    Meanwhile `/readyz` answers 503, and every answer closes its connection. A second signal stops it at once."""
     grace = 1 # seconds between the signal and closing the port
 
     def handle_exit(self, sig, frame):
@@ -27,6 +28,7 @@ def run(
     settings:Settings # address, port and `drain_seconds`
 ):
     "Serve an application until a signal to stop"
-    config = uvicorn.Config(app, settings.serve.ip, settings.serve.port, log_config=None, access_log=False,
-        server_header=False, timeout_graceful_shutdown=math.ceil(settings.api.drain_seconds))
+    config = uvicorn.Config(app, settings.serve.ip, settings.serve.port,
+        log_config=None, access_log=False, server_header=False,
+        timeout_graceful_shutdown=math.ceil(settings.api.drain_seconds))
     DrainingServer(config).run()

@@ -29,23 +29,33 @@ class Service:
         feedback=None # `Feedback`; None: as the settings say
     ):
         serve, api = settings.serve, settings.api
-        self.settings, self.draining, self.metrics = settings, False, Metrics()
+        self.settings, self.draining = settings, False
         self.classifier = classifier or Classifier.load(serve.model, serve.threads, serve.max_megapixels)
-        self.fetcher, self.feedback = fetcher or open_links(settings), feedback or open_feedback(settings)
+        self.fetcher = fetcher or open_links(settings)
+        self.feedback = feedback or open_feedback(settings)
         self.workers = Workers(self.classifier, api.workers, api.batch)
-        self.admission, self.rate = Admission(api.requests, api.memory_mb), RateLimit(api.rate)
-        self.max_bytes, self.token = serve.max_upload_mb*10**6, os.environ.get(api.token_variable, '')
-        self.metrics.queued.set_function(lambda: self.workers.pictures)
-        self.metrics.in_progress.set_function(lambda: self.admission.requests)
+        self.token = os.environ.get(api.token_variable, '')
+        self.rate = RateLimit(api.rate)
+        self.admission = Admission(api.requests, api.memory_mb)
+        self.max_bytes = serve.max_upload_mb*10**6
+        self.metrics = self._measured()
+
+    def _measured(self):
+        "Metrics that look at the queue and at the requests in progress"
+        metrics = Metrics()
+        metrics.queued.set_function(lambda: self.workers.pictures)
+        metrics.in_progress.set_function(lambda: self.admission.requests)
+        return metrics
 
     @cached_property
     def model_card(self)->ModelCard:
         "The metadata of the network, its hash, and the model card beside it"
         file = model_file(self.settings.serve.model)
+        data = file.read_bytes() if file.is_file() else b'' # no file where a classifier was given
         card = file.with_name('MODEL_CARD.md')
-        data = file.read_bytes() if file.is_file() else b'' # there may be none where a classifier was given
-        return ModelCard(card=card.read_text(encoding='utf-8') if card.is_file() else None, file=file.name,
-            bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), **self.classifier.meta)
+        markdown = card.read_text(encoding='utf-8') if card.is_file() else None
+        return ModelCard(file=file.name, bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), card=markdown,
+            **self.classifier.meta)
 
     def check_token(self, request:Request):
         "Raises `Problem` unless the request carries the token, if there is one"
@@ -62,9 +72,9 @@ class Service:
     def admit(self, request:Request):
         "A context manager that counts the request as in progress. Raises `Problem`"
         size = declared_size(request.headers)
-        if size is None or content_type(request) == 'application/json':
-            size = max(size or 0, self.max_bytes) # the picture behind a link may be as large as an upload
-        if size > self.max_bytes: raise too_large(self.max_bytes)
+        if size is not None and size > self.max_bytes: raise too_large(self.max_bytes)
+        # a body without a length, or the picture behind a link, may be as large as an upload
+        if size is None or content_type(request) == 'application/json': size = self.max_bytes
         return self.admission.admit(size, self.workers.retry_after)
 
 

@@ -33,4 +33,8 @@ policy = '; '.join([
     "frame-ancestors 'none'",
 ])
 
-headers = {'Content-Security-Policy': policy, 'X-Content-Type-Options': 'nosniff', 'Referrer-Policy': 'no-referrer'}
+headers = {
+    'Content-Security-Policy': policy,
+    'X-Content-Type-Options': 'nosniff',
+    'Referrer-Policy': 'no-referrer',
+}

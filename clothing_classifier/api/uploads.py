@@ -29,14 +29,15 @@ async def read_form(
 async def _files(request, max_files):
     form = await read_form(request, max_files)
     files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
-    if not files: raise Problem(422, "There is no file in this form. Send pictures as files; any field name will do.")
+    if not files: raise Problem(422, "There is no file in this form. Send pictures in fields of any name.")
     return [(file.filename or '', await file.read()) for file in files]
 
 
 def _url(body):
     "The link in a JSON body. Raises `Problem`"
-    if isinstance(body, dict) and set(body) == {'url'} and isinstance(body['url'], str): return body['url']
-    raise Problem(422, 'Send an object with one key, "url", and a text as its value: {"url": "https://…"}.')
+    if not isinstance(body, dict) or set(body) != {'url'} or not isinstance(body['url'], str):
+        raise Problem(422, 'Send an object with one key, "url", and a text as its value: {"url": "https://…"}.')
+    return body['url']
 
 
 async def _linked(request, fetcher):
@@ -57,4 +58,4 @@ async def uploaded_pictures(
     if kind == 'multipart/form-data': return await _files(request, max_files)
     if kind == 'application/json': return await _linked(request, fetcher)
     if kind.startswith('image/') or kind == 'application/octet-stream': return [('', await request.body())]
-    raise Problem(415, "Send files as multipart/form-data, one picture as image/*, or a link as application/json.")
+    raise Problem(415, "Send files as multipart/form-data, a picture as image/*, or a link as application/json.")

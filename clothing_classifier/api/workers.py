@@ -1,4 +1,4 @@
-"""A queue of pictures that worker threads classify, several in one run of the network when many wait"""
+"""A queue of pictures for worker threads, which classify several in one run of the network when many wait"""
 
 import asyncio
 import math
@@ -66,7 +66,8 @@ class Workers:
         "Resolve the futures; when a run fails, each picture is tried alone"
         try: predictions = self.classifier.answers([picture for picture, _ in jobs])
         except Exception as e: return self._failed(jobs, e)
-        for (_, future), prediction in zip(jobs, predictions, strict=True): future.set_result(prediction)
+        for (_, future), prediction in zip(jobs, predictions, strict=True):
+            future.set_result(prediction)
 
     def _failed(self, jobs, error):
         if len(jobs) == 1: return jobs[0][1].set_exception(error)

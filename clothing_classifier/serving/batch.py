@@ -24,18 +24,22 @@ def is_link(name:str)->bool: return name.lower().startswith(('http://', 'https:/
 def _visible(names): return sorted(name for name in names if not name.startswith('.'))
 
 
+def _picture_endings():
+    return tuple(ending for ending, format in Image.registered_extensions().items() if format in formats)
+
+
 def _pictures_below(folder):
-    endings = {ending for ending, format in Image.registered_extensions().items() if format in formats}
+    endings = _picture_endings()
     for parent, folders, files in os.walk(folder):
         folders[:] = _visible(folders) # `os.walk` goes on with these
         for file in _visible(files):
-            if os.path.splitext(file)[1].lower() in endings: yield os.path.join(parent, file)
+            if file.lower().endswith(endings): yield os.path.join(parent, file)
 
 
 def names(
     args # files, folders, patterns, links, or `-` for standard input
 ):
-    "Yield the name of every picture that `args` mean; a missing file is yielded too, and its answer is an error"
+    "Yield the name of every picture that `args` mean, missing files too; their answer is an error"
     for arg in map(str, args):
         if arg == '-' or is_link(arg): yield arg
         elif os.path.isdir(arg): yield from _pictures_below(arg)
@@ -117,7 +121,7 @@ class Sheet:
         if not self.path.exists(): return
         if resume: self.done = self._names_of_whole_lines()
         elif self.path.stat().st_size:
-            raise BatchError(f"{path}: is there already; add --resume to go on with it, or name another file")
+            raise BatchError(f"{path}: exists already; add --resume to go on with it, or name another file")
 
     def _names_of_whole_lines(self):
         "Names that have an answer; a half-written last line is cut off. Raises `BatchError`"
@@ -135,11 +139,12 @@ class Sheet:
         rows = csv.DictReader(io.StringIO(text, newline=''))
         if text and rows.fieldnames != [*columns, *self.labels]:
             found = ', '.join(rows.fieldnames)
-            raise BatchError(f"{self.path}: has the columns {found}, not those of this network; name another file")
+            raise BatchError(f"{self.path}: has columns of another network ({found}); name another file")
         return rows
 
     def __enter__(self):
-        self.file = open(self.path, 'a', encoding='utf-8', errors='surrogateescape', newline='', buffering=1)
+        options = dict(encoding='utf-8', errors='surrogateescape', newline='')
+        self.file = open(self.path, 'a', buffering=1, **options) # each line is written at once
         if self.is_csv and not self.file.tell(): self.file.write(csv_head(self.labels) + '\n')
         return self
 

@@ -93,7 +93,7 @@ class Database:
         name:str, # SHA-1 of the JPEG
         jpeg:bytes, # picture
         answer:str, # answer that was given
-        tries:int=10 # attempts; when several clients insert the same picture at once, all but one must try again
+        tries:int=10 # attempts; of several clients that insert the same picture at once, all but one fail
     ):
         "Keep a picture, in place of the row that it had before"
         now = datetime.now(timezone.utc).replace(tzinfo=None)  # noqa: UP017 (Python 3.10 has no `datetime.UTC`)
@@ -139,7 +139,8 @@ class Feedback:
     )->str: # SHA-1 of what was kept
         "Keep a picture. Raises `FeedbackError` and `ImageError`"
         if category not in self.categories:
-            raise FeedbackError('feedback_no_category', category=repr(category[:60]), all=', '.join(self.categories))
+            all_categories = ', '.join(self.categories)
+            raise FeedbackError('feedback_no_category', category=repr(category[:60]), all=all_categories)
         jpeg = without_metadata(data, self.max_side, self.max_megapixels)
         if len(self.store) >= self.max_pictures: raise FeedbackError('feedback_full')
         name = sha1(jpeg)
@@ -170,5 +171,6 @@ def gathered(
 )->Path: # folder of `<category>/<sha1>.jpg`
     "The folder with all corrected pictures; those of a database are copied into it"
     settings = settings or load_settings()
-    if settings.feedback.store == 'database': open_feedback(settings).store.write_folder(settings.feedback.folder)
-    return settings.feedback.folder
+    feedback = settings.feedback
+    if feedback.store == 'database': open_feedback(settings).store.write_folder(feedback.folder)
+    return feedback.folder

@@ -31,6 +31,9 @@ _tunnels = [ip_network(prefix) for prefix in ('64:ff9b::/96', '64:ff9b:1::/48', 
 def _is_tunnel(ip): return ip.version == 6 and any(ip in network for network in _tunnels)
 
 
+def _is_ipv6(address): return ':' in address
+
+
 def is_public(
     address:str # IP address, as the resolver gives it
 )->bool:
@@ -57,9 +60,9 @@ class Guard(httpcore.AsyncNetworkBackend):
         "The addresses of a host. Raises `LinkError` if there is none, or if one of them is not allowed"
         try: infos = await self.resolve(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError): raise LinkError('link_no_server', host=host) from None
-        addresses = list(dict.fromkeys(sockaddr[0] for *_, sockaddr in infos))
+        addresses = dict.fromkeys(sockaddr[0] for *_, sockaddr in infos)
         if not addresses or not all(map(self.allowed, addresses)): raise LinkError('link_not_public')
-        return sorted(addresses, key=lambda address: ':' in address) # many servers have no route over IPv6
+        return sorted(addresses, key=_is_ipv6) # many servers have no route over IPv6
 
     async def connect_tcp(self, host, port, timeout=None, local_address=None, socket_options=None):
         "A connection to the first address that takes one"
@@ -82,7 +85,8 @@ def _checked_url(url, ports):
     if url.scheme not in _default_ports or not url.host: raise LinkError('link_unsupported')
     if url.userinfo: raise LinkError('link_with_password')
     port = url.port or _default_ports[url.scheme]
-    if ports and port not in ports: raise LinkError('link_port', port=port, ports=' and '.join(map(str, ports)))
+    if ports and port not in ports:
+        raise LinkError('link_port', port=port, ports=' and '.join(map(str, ports)))
     return url
 
 
@@ -99,7 +103,13 @@ def _redirect(url, response):
     except (httpx.InvalidURL, ValueError): raise LinkError('link_broken') from None
 
 
-_network_errors = (OSError, httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, httpx.InvalidURL)
+_network_errors = (
+    OSError,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.TimeoutException,
+    httpx.InvalidURL,
+)
 
 
 class SafeFetcher:
@@ -155,8 +165,8 @@ class SafeFetcher:
     async def _content(self, response):
         "The body of a response; bytes are counted as they arrive, since a header may lie"
         if response.status != 200: raise LinkError('link_status', status=response.status)
-        if (_header(response, b'content-type') or b'').startswith(b'text/html'): raise LinkError('link_web_page')
-        content = bytearray()
+        content_type, content = _header(response, b'content-type') or b'', bytearray()
+        if content_type.startswith(b'text/html'): raise LinkError('link_web_page')
         async for chunk in response.aiter_stream():
             content += chunk
             if len(content) > self.max_mb*1e6: raise LinkError('link_too_large', mb=f'{self.max_mb:g}')
