@@ -1,9 +1,11 @@
-"""The public benchmark: ten categories of clothing-dataset-small, its own split, three seeds, with and without the mirror image
+"""The public benchmark: ten categories of clothing-dataset-small, its own split, with and without the mirror image
 
     python bench/ten.py --weights data/twenty/body.safetensors [--sizes 160 224 299] [--seeds 1 2 3]
 
-Trains with examples/ten.ini, seed by seed; the epoch is chosen on the validation split, and the 372 test pictures are read once. A seed that was
-measured before is only read. Two seeds can be trained side by side, on one thread each. Published on the same test pictures: 0.9032 (Xception at 299 px), 0.86 (MobileNetV2), 0.798 (Xception at 150 px). Writes bench/ten.json.
+Trains with examples/ten.ini, seed by seed; the epoch is chosen on the validation split, and the 372 test pictures are
+read once. A seed that was measured before is only read. Two seeds can be trained side by side, on one thread each.
+Published on the same test pictures: 0.9032 (Xception at 299 px), 0.86 (MobileNetV2), 0.798 (Xception at 150 px).
+Writes bench/ten.json.
 """
 import argparse
 import json
@@ -15,13 +17,13 @@ import torch
 from fastai.vision.all import nn
 
 from clothing_classifier.dataset import dataloaders, pictures
-from clothing_classifier.training.metrics import calibration_error, fit_temperature, interval
-from clothing_classifier.training.features import logits_of
 from clothing_classifier.predict import softmax
 from clothing_classifier.settings import load_settings
-from clothing_classifier.training.callbacks import bf16_helps
 from clothing_classifier.train import learner, train
-from clothing_classifier.training.features import thread_count
+from clothing_classifier.training.answers import numbers_of
+from clothing_classifier.training.callbacks import bf16_helps
+from clothing_classifier.training.features import logits_of, thread_count
+from clothing_classifier.training.metrics import calibration_error, fit_temperature, wilson_interval
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -46,7 +48,8 @@ def trained(settings, df, seed):
 class Plain(nn.Sequential):
     "A network in the precision that it was trained in"
     def forward(self, x):
-        with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=bf16_helps(x.device)): return super().forward(x).float()
+        with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=bf16_helps(x.device)):
+            return super().forward(x).float()
 
 
 class Flipped(Plain):
@@ -55,33 +58,47 @@ class Flipped(Plain):
 
 
 def logits(learn, plain, df):
-    "By whether the mirror image is looked at as well (the mean of both, as `Mirrored` answers), and the right categories"
-    z = []
+    "Without and with the mirror image (the mean of both, as `Mirrored` answers), and the right categories"
+    found = []
     for kind in (Plain, Flipped):
         learn.model = kind(*plain)
-        z.append(logits_of(learn, df.path))
-    return dict(no=z[0], yes=(z[0]+z[1])/2), df.category.map(list(learn.dls.vocab).index).to_numpy()
+        found.append(logits_of(learn, df.path))
+    return dict(no=found[0], yes=sum(found)/2), numbers_of(learn, df)
 
 
 def measured(learn, settings, df, sizes):
-    "Test accuracy and calibration of a learner that is shown pictures of these sizes; validation and temperature are of the size that it was trained at"
+    "Test accuracy and calibration at several sizes; validation and temperature are of the size of the training"
     plain, own = list(learn.model), settings.train.network_size
     valid, test = (df[df.split == s] for s in ('valid', 'test'))
-    zv, yv = logits(learn, plain, valid)
+    of_valid, y_valid = logits(learn, plain, valid)
     for size in sizes:
         if size != own: learn.dls = dataloaders(df, settings, size=size)
-        z, y = logits(learn, plain, test)
-        for mirror, o in z.items():
-            probs, right = softmax(o, fit_temperature(zv[mirror], yv)), int((o.argmax(1) == y).sum())
-            valid_acc = float((zv[mirror].argmax(1) == yv).mean())
-            yield dict(pixels=size, mirror=mirror, validation=valid_acc if size == own else None, test=right/len(y), right=right, pictures=len(y), ece=calibration_error(probs, y))
+        of_test, y = logits(learn, plain, test)
+        for mirror, found in of_test.items():
+            probs = softmax(found, fit_temperature(of_valid[mirror], y_valid))
+            right = int((found.argmax(1) == y).sum())
+            validation = float((of_valid[mirror].argmax(1) == y_valid).mean()) if size == own else None
+            yield dict(pixels=size, mirror=mirror, validation=validation, test=right/len(y), right=right,
+                pictures=len(y), ece=calibration_error(probs, y))
 
 
 def result(settings, df, seed, sizes):
     "Rows of a seed, from its folder or measured now"
     file = folder(settings, seed)/f"test_{'_'.join(map(str, sizes))}.json"
-    if not file.exists(): file.write_text(json.dumps([dict(seed=seed) | o for o in measured(trained(settings, df, seed), settings, df, sizes)], indent=1))
+    if not file.exists():
+        rows = [dict(seed=seed) | o for o in measured(trained(settings, df, seed), settings, df, sizes)]
+        file.write_text(json.dumps(rows, indent=1))
     return json.loads(file.read_text())
+
+
+def summary(rows, seeds):
+    "Mean over the seeds, lowest and highest, and the interval of one test split"
+    by_kind = pd.DataFrame(rows).groupby(['pixels', 'mirror'])
+    table = by_kind.agg(validation=('validation', 'mean'), test=('test', 'mean'), lowest=('test', 'min'),
+        highest=('test', 'max'), ece=('ece', 'mean')).round(4).reset_index()
+    pooled = by_kind[['right', 'pictures']].sum()/seeds
+    table['interval'] = [list(wilson_interval(round(o.right), int(o.pictures))) for o in pooled.itertuples()]
+    return table, int(pooled.pictures.iloc[0])
 
 
 def main():
@@ -101,15 +118,12 @@ def main():
     for seed in a.seeds:
         rows += result(s, df, seed, sorted(a.sizes))
         print(*rows[-2*len(a.sizes):], sep='\n', flush=True)
-    t = pd.DataFrame(rows)
-    table = t.groupby(['pixels', 'mirror']).agg(validation=('validation', 'mean'), test=('test', 'mean'), lowest=('test', 'min'), highest=('test', 'max'), ece=('ece', 'mean')).round(4).reset_index()
-    pooled = t.groupby(['pixels', 'mirror'])[['right', 'pictures']].sum().reset_index()
-    n = pooled.pictures//len(a.seeds) # The same pictures each time: the interval is that of one test split
-    table['interval'] = [list(interval(round(r/len(a.seeds)), k)) for r, k in zip(pooled.right, n, strict=True)]
-    print(f'{s.train.arch} trained at {s.train.network_size} px, {len(a.seeds)} seeds, {n[0]} test pictures')
+    table, n = summary(rows, len(a.seeds))
+    print(f'{s.train.arch} trained at {s.train.network_size} px, {len(a.seeds)} seeds, {n} test pictures')
     print(table.to_string(index=False))
-    how = dict(arch=s.train.arch, trained_at=s.train.network_size, weights=Path(s.train.weights).name, seeds=a.seeds, test_pictures=int(n[0]))
-    Path(a.out).write_text(json.dumps(how | dict(rows=json.loads(table.to_json(orient='records', double_precision=4))), indent=1) + '\n')
+    found = json.loads(table.to_json(orient='records', double_precision=4))
+    how = dict(arch=s.train.arch, trained_at=s.train.network_size, weights=Path(s.train.weights).name, seeds=a.seeds)
+    Path(a.out).write_text(json.dumps(how | dict(test_pictures=n, rows=found), indent=1) + '\n')
 
 
 if __name__ == '__main__': main()

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['collect', 'import_folder', 'import_dropped', 'import_csv']
 
-# %% ../nbs/01_collect.ipynb #8543ad8d
+# %% ../nbs/01_collect.ipynb #02d98e0f
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,16 +17,16 @@ from .collecting.pipeline import take_in
 from .collecting.search import web_search
 from .settings import Settings, load_settings
 
-# %% ../nbs/01_collect.ipynb #4095716f
+# %% ../nbs/01_collect.ipynb #f0c36e0c
 def collect(
     *sources:Iterable[Found], # sources in the order of reading; none: `web_search`
     settings:Settings|None=None # None: the nearest `settings.ini`
 )->pd.DataFrame: # number of pictures per category and result
-    "Download, check and store pictures, after files that you put into `images/`. Raises `CollectError` if there are none"
+    "Download, check and store pictures; new files in `images/` come first. Raises `CollectError` if there is nothing"
     settings = settings or load_settings()
     return take_in(sources or [web_search(settings)], settings)
 
-# %% ../nbs/01_collect.ipynb #aa3ccd25
+# %% ../nbs/01_collect.ipynb #291ee2a7
 def import_folder(
     src:str|Path, # folder that holds a folder for each category
     settings:Settings|None=None # None: the nearest `settings.ini`
@@ -35,14 +35,14 @@ def import_folder(
     settings = settings or load_settings()
     return take_in([folder(src, settings)], settings)
 
-# %% ../nbs/01_collect.ipynb #d7e175e9
+# %% ../nbs/01_collect.ipynb #7a70fba1
 def import_dropped(
     settings:Settings|None=None # None: the nearest `settings.ini`
 )->pd.DataFrame: # number of pictures per category and result
     "Import the files that you put into `images/<category>/`, and nothing else"
     return take_in([], settings or load_settings())
 
-# %% ../nbs/01_collect.ipynb #af0cdf8a
+# %% ../nbs/01_collect.ipynb #93741b88
 def import_csv(
     file:str|Path, # CSV with the columns `image` and `label`
     images:str|Path|None=None, # folder of the pictures; None: `images` beside the file

@@ -5,11 +5,9 @@
 # %% auto #0
 __all__ = ['export', 'report']
 
-# %% ../nbs/06_export.ipynb #b8b842b4
+# %% ../nbs/06_export.ipynb #6d5f7940
 import warnings
 from pathlib import Path
-
-import pandas as pd
 
 from fastai.vision.all import *
 
@@ -22,7 +20,7 @@ from .training.model_card import write_card
 from .training.onnx_export import *
 from .training.runs import Run
 
-# %% ../nbs/06_export.ipynb #f4818c7e
+# %% ../nbs/06_export.ipynb #d8a91a7e
 def export(
     learn:Learner, # from `train` or `Run.load`
     settings:Settings|None=None, # None: those of the learner's project
@@ -53,7 +51,7 @@ def export(
     run.add_metrics(export=figures)
     return figures
 
-# %% ../nbs/06_export.ipynb #86cae2e0
+# %% ../nbs/06_export.ipynb #72dc3484
 def _measure_curve(run, settings):
     "The learning curve, if the body that the training started from is at hand"
     started, now = run.settings.train.weights, settings.train.weights

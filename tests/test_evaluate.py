@@ -6,12 +6,14 @@ import pytest
 
 pytest.importorskip('fastai')
 
+from drawings import draw_folder
+
 from clothing_classifier.dataset import pictures
-from clothing_classifier.evaluate import evaluate, evaluate_folder, score_table
+from clothing_classifier.evaluate import evaluate, evaluate_folder
 from clothing_classifier.training.answers import Answers, answers_of, calibrate, numbers_of
+from clothing_classifier.training.metrics import score_table
 from clothing_classifier.training.runs import Run
 from clothing_classifier.training.splits import DataError
-from drawings import draw_folder
 
 
 @pytest.fixture(scope='module')

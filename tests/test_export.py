@@ -3,13 +3,14 @@ import pytest
 
 pytest.importorskip('fastai')
 
+from drawings import draw_picture
+
 from clothing_classifier.export import export, report
 from clothing_classifier.files import sha256
 from clothing_classifier.predict import Classifier
 from clothing_classifier.training.learner_classifier import LearnerClassifier
 from clothing_classifier.training.onnx_export import ExportError
 from clothing_classifier.training.runs import Run
-from drawings import draw_picture
 
 
 def test_the_network_answers_like_fastai(trained):
@@ -28,7 +29,8 @@ def test_the_network_names_its_learner(trained):
 def test_learner_and_network_give_the_same_predictions(trained):
     settings = trained[0]
     fp32 = Classifier.load(settings.export.network.with_suffix('.fp32.onnx'), 1, 25)
-    with pytest.warns(UserWarning, match='runs the code inside'): pickled = LearnerClassifier.load(settings.export.learner)
+    with pytest.warns(UserWarning, match='runs the code inside'):
+        pickled = LearnerClassifier.load(settings.export.learner)
     assert (fp32.labels, fp32.thresholds, fp32.temperature) == (pickled.labels, pickled.thresholds, pickled.temperature)
     for category in settings.categories:
         a, b = (o.predict(draw_picture(category, 9000)) for o in (fp32, pickled))

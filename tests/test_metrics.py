@@ -69,4 +69,5 @@ def test_confused_pairs_come_most_often_first_and_surest_picture_first():
 
 def test_each_source_has_its_accuracy():
     found = by_source(np.array([True, False, True]), np.array(['web', 'web', 'photo']))
-    assert found['web']['accuracy'] == .5 and found['photo'] == dict(pictures=1, accuracy=1, interval=wilson_interval(1, 1))
+    assert found['web']['accuracy'] == .5
+    assert found['photo'] == dict(pictures=1, accuracy=1, interval=wilson_interval(1, 1))

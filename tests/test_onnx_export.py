@@ -3,8 +3,12 @@
 import numpy as np
 import pytest
 
-torch = pytest.importorskip('torch')
 pytest.importorskip('fastai')
+
+import torch
+from drawings import draw_picture
+from fastai.vision.all import create_head, imagenet_stats
+from torch import nn
 
 from clothing_classifier.predict import Classifier, preprocess
 from clothing_classifier.training.network import Mirrored
@@ -18,9 +22,6 @@ from clothing_classifier.training.onnx_export import (
     write_onnx,
 )
 from clothing_classifier.training.unknown import fit_known_score
-from drawings import draw_picture
-from fastai.vision.all import create_head, imagenet_stats
-from torch import nn
 
 MEAN, STD = imagenet_stats
 METADATA = dict(labels=['jeans', 'socks', 'shirt'], temperature=1., thresholds=dict(max_probability=.5),
@@ -98,7 +99,8 @@ def test_further_outputs_change_no_logit(network, file, tmp_path):
 
 def test_a_head_that_is_not_fastais_gets_no_further_outputs(file):
     before = file.read_bytes()
-    assert add_outputs(file, nn.Sequential(nn.Flatten(), nn.Sequential(nn.Linear(3, 2)))) == [] and file.read_bytes() == before
+    model = nn.Sequential(nn.Flatten(), nn.Sequential(nn.Linear(3, 2)))
+    assert add_outputs(file, model) == [] and file.read_bytes() == before
 
 
 def test_eight_bits_are_near(file, tmp_path):
@@ -109,12 +111,14 @@ def test_eight_bits_are_near(file, tmp_path):
     write_int8(file, tmp_path/'int8.onnx', paths)
     fp32, int8 = (Classifier.load(o, threads=1, max_megapixels=25) for o in (file, tmp_path/'int8.onnx'))
     assert int8.meta == fp32.meta | dict(precision='int8')
-    assert np.corrcoef(fp32.net(batch())[0].ravel(), int8.net(batch())[0].ravel())[0, 1] > .95
+    logits = [o.net(batch())[0].ravel() for o in (fp32, int8)]
+    assert np.corrcoef(*logits)[0, 1] > .95
     assert sorted(o.name for o in tmp_path.iterdir() if o.suffix != '.png') == ['int8.onnx']
 
 
 def test_the_file_names_no_folder_of_this_machine(file):
-    assert b'site-packages' not in file.read_bytes() and b'/tests/' not in file.read_bytes()
+    content = file.read_bytes()
+    assert b'site-packages' not in content and b'/tests/' not in content
 
 
 @pytest.mark.parametrize('same, median, says', [(198, .001, '198 of 200'), (200, .02, '0.0200')])

@@ -1,4 +1,4 @@
-"""Pictures of something else teach the export what to answer with *unknown*, in the pickle and in both networks alike"""
+"""Pictures of something else teach the export when to answer *unknown*, in the pickle and in both networks alike"""
 import warnings
 
 import numpy as np
@@ -6,6 +6,8 @@ import pytest
 from conftest import small_settings
 
 pytest.importorskip('fastai')
+
+from drawings import draw_folder, draw_picture
 
 from clothing_classifier.collect import import_folder
 from clothing_classifier.evaluate import evaluate, evaluate_folder
@@ -18,7 +20,6 @@ from clothing_classifier.training.onnx_export import serving_metadata
 from clothing_classifier.training.runs import Run
 from clothing_classifier.training.splits import DataError
 from clothing_classifier.training.unknown import auroc, fit_known_score, other_pictures
-from drawings import draw_folder, draw_picture
 
 
 @pytest.fixture(scope='module', params=['no', 'yes'], ids=['plain', 'mirror'])

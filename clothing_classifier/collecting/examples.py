@@ -6,7 +6,7 @@ from pathlib import Path
 from ..files import shipped
 from ..settings import Settings, load_settings
 from .found import Found
-from .importers import folder, is_visible_file
+from .importers import files_by_category, folder
 from .pipeline import take_in
 from .store import Store, adopt
 
@@ -65,8 +65,7 @@ def example_photos(
 
 def has_pictures(settings:Settings)->bool:
     "Is there a file in a folder named after a category?"
-    folders = [settings.data.path/'images'/c for c in settings.categories]
-    return any(is_visible_file(p) for folder in folders for p in folder.glob('*'))
+    return bool(files_by_category(settings.data.path/'images', settings))
 
 
 def _adopt(settings):

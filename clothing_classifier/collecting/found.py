@@ -22,4 +22,7 @@ class Found:
     path: Path|None = None # local file, if there is one
 
     @property
+    def key(self)->tuple: return self.category, self.url
+
+    @property
     def by_hand(self)->bool: return self.url.startswith('by-hand/')

@@ -12,6 +12,14 @@ from .found import CollectError, Found
 def is_visible_file(path:Path)->bool: return path.is_file() and not path.name.startswith('.')
 
 
+def files_by_category(
+    src:Path, # folder that holds a folder for each category
+    settings:Settings # settings with these categories
+)->list: # paths
+    "The files in the folders of all categories"
+    return [p for c in settings.categories for p in sorted((src/c).glob('*')) if is_visible_file(p)]
+
+
 def _name(path):
     "The name of a folder, which stands for it in the manifest"
     return path.name or str(path)
@@ -23,13 +31,13 @@ def folder(
 )->Iterator[Found]:
     "Pictures sorted into folders; folders of other names are left alone. Raises `CollectError`"
     settings, src = settings or load_settings(), Path(src).resolve()
-    names = ', '.join(settings.categories)
     if not src.is_dir():
-        raise CollectError(f"{src}: there is no such folder; name one that holds a folder for each of {names}")
-    files = [p for c in settings.categories for p in sorted((src/c).glob('*')) if is_visible_file(p)]
+        raise CollectError(f"{src}: there is no such folder; "
+            f"name one that holds a folder for each of {', '.join(settings.categories)}")
+    files = files_by_category(src, settings)
     if not files:
-        raise CollectError(f"{src}: holds no pictures in a folder named after a category ({names}); "
-            f"rename its folders, or the categories in {settings.file}")
+        raise CollectError(f"{src}: holds no pictures in a folder named after a category "
+            f"({', '.join(settings.categories)}); rename its folders, or the categories in {settings.file}")
     return iter([Found(p.parent.name, f'{_name(src)}/{p.parent.name}/{p.name}', path=p) for p in files])
 
 

@@ -25,6 +25,9 @@ class Row:
     fetched_at: str = '' # UTC, ISO 8601
     licence: str = '' # licence, if known
 
+    @property
+    def key(self)->tuple: return self.category, self.url
+
 
 @dataclass
 class Failure:
@@ -37,6 +40,9 @@ class Failure:
     page: str = '' # address of the page that showed it
     query: str = '' # search phrase that found it
     at: str = '' # UTC, ISO 8601
+
+    @property
+    def key(self)->tuple: return self.category, self.url
 
 
 def now()->str: return time.strftime('%Y-%m-%dT%H:%M:%S+00:00', time.gmtime())
@@ -63,12 +69,13 @@ class Manifest:
 
     def rows(self):
         "All rows, the last for each category and url"
-        head, *lines = list(csv.reader(io.StringIO(self._whole_lines().decode()))) or [self.columns]
+        text = io.StringIO(self._whole_lines().decode())
+        head, *lines = list(csv.reader(text)) or [self.columns]
         if head != self.columns:
             raise CollectError(f"{self.path}: its columns are {head}, not {self.columns}; "
                 "move it away to start a new one")
         rows = [self.kind(*line) for line in lines]
-        return list({(r.category, r.url): r for r in rows}.values())
+        return list({r.key: r for r in rows}.values())
 
     def _open(self):
         "The file, made if there is none, and without half a line at its end"

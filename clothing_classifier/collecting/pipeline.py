@@ -4,6 +4,7 @@ import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from operator import length_hint
 
 import pandas as pd
@@ -29,7 +30,7 @@ def _counted(results):
 def _dropped_advice(dropped):
     "What became of files that a person put into `images/`"
     results = [reason or 'kept' for _,reason in dropped]
-    if results: yield f"{len(results)} new files in images/ were taken in ({_counted(results)})"
+    if results: yield f"new files in images/ were taken in: {_counted(results)}"
 
 
 def _too_few_advice(store, summary):
@@ -64,6 +65,13 @@ def _advice(store, dropped):
     yield from _failures_advice(store)
 
 
+def _checked_before(row, data):
+    "The result of `check` as a row of the manifest has it"
+    size = int(row.width), int(row.height)
+    if row.phash: return Checked(data, row.sha1, '', size, int(row.phash, 16))
+    return Checked(data, row.sha1, row.rejected, size)
+
+
 class Pipeline:
     "Takes pictures from sources into the store"
     def __init__(self, settings:Settings):
@@ -96,9 +104,8 @@ class Pipeline:
     def _new(self, source):
         "Pictures of a source that are not known yet"
         for found in source:
-            key = found.category, found.url
-            if key not in self.seen: yield found
-            self.seen.add(key)
+            if found.key not in self.seen: yield found
+            self.seen.add(found.key)
 
     def _all_new(self, sources):
         "New pictures of all sources; the error of a source is kept for the end"
@@ -119,27 +126,29 @@ class Pipeline:
         if isinstance(known, Failure):
             error = FetchError(known.reason, known.detail, bool(known.lasting))
             return self.store.add_failure(found, error)
-        file, size = self.store.file(known), (int(known.width), int(known.height))
-        reason, phash = ('', int(known.phash, 16)) if known.phash else (known.rejected, None)
-        if file.exists(): self.store.add(Checked(file.read_bytes(), known.sha1, reason, size, phash), found)
+        file = self.store.file(known)
+        if file.exists(): self.store.add(_checked_before(known, file.read_bytes()), found)
 
     def _finish(self, found, result):
         "Add a checked file or a failure to the store"
         if result is None: return self._repeat(found)
-        key, failed = (found.category, found.url), isinstance(result, FetchError)
-        if failed: self.store.add_failure(found, result)
-        else: self.store.add(result[1], found, src=result[0])
-        self.by_url[found.url] = self.store.failures[key] if failed else self.store.rows[key]
-        if not failed and not found.path: os.unlink(result[0])
+        if isinstance(result, FetchError):
+            self.store.add_failure(found, result)
+            self.by_url[found.url] = self.store.failures[found.key]
+            return
+        file, checked = result
+        self.store.add(checked, found, src=file)
+        self.by_url[found.url] = self.store.rows[found.key]
+        if not found.path: os.unlink(file)
 
     def run(self, sources):
         "Take in all that is new"
-        total, ahead = sum(length_hint(o) for o in sources), 8*self.settings.collect.at_once
-        with downloads(self.settings.collect, self.incoming, self._check) as fetch, ThreadPoolExecutor(2) as pool:
-            def start(found): return self._start(found, fetch, pool)
-            results = in_order(start, self._all_new(sources), ahead)
-            for found,result in tqdm(results, total=total or None, desc='collect', disable=not sources):
-                self._finish(found, result)
+        options, total = self.settings.collect, sum(map(length_hint, sources))
+        with downloads(options, self.incoming, self._check) as fetch, ThreadPoolExecutor(2) as pool:
+            start = partial(self._start, fetch=fetch, pool=pool)
+            results = in_order(start, self._all_new(sources), ahead=8*options.at_once)
+            progress = tqdm(results, total=total or None, desc='collect', disable=not sources)
+            for found,result in progress: self._finish(found, result)
         if not any(self.incoming.iterdir()): self.incoming.rmdir()
 
 
@@ -154,5 +163,6 @@ def take_in(
             dropped = store.adopt()
             pipeline.run(sources)
     if pipeline.errors and not (store.rows or store.failures): raise CollectError(' '.join(pipeline.errors))
-    for sentence in (*pipeline.errors, *_advice(store, dropped)): warnings.warn(sentence, CollectWarning, stacklevel=3)
+    for sentence in (*pipeline.errors, *_advice(store, dropped)):
+        warnings.warn(sentence, CollectWarning, stacklevel=3)
     return store.summary()

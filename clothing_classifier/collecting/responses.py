@@ -13,7 +13,7 @@ class FetchError(Exception):
         reason:str, # one word for tables
         detail:str='', # what the server or the network said
         lasting:bool=False, # would another run end the same?
-        retry:bool|float=False # is another attempt worth it now? A number: after so many seconds
+        retry:bool|float=False # is an attempt worth it now? A number: after so many seconds
     ):
         super().__init__(f'{reason}: {detail}' if detail else reason)
         self.reason, self.detail, self.lasting, self.retry = reason, detail, lasting, retry

@@ -13,9 +13,11 @@ from ..files import is_near_duplicate, phash_array, write_atomically
 from ..settings import Settings
 from .check import Checked, check
 from .found import CollectError, Found
-from .importers import is_visible_file
+from .importers import files_by_category
 from .manifest import Failure, Failures, Manifest, Row, now
 from .responses import FetchError
+
+COMPARED = '', 'two-categories' # new pictures are compared with kept ones, and with those found for two categories
 
 
 @contextmanager
@@ -67,12 +69,10 @@ class Store:
     def __init__(self, settings:Settings):
         self.settings, self.path = settings, settings.data.path
         self.manifest, self.unfetched = Manifest(self.path/'manifest.csv'), Failures(self.path/'unfetched.csv')
-        self.rows = {(r.category, r.url): r for r in self.manifest.rows()}
-        failures = {(f.category, f.url): f for f in self.unfetched.rows()}
-        self.failures = {key: f for key,f in failures.items() if key not in self.rows}
-        self._folder = {p.stem: p.parent.name for p in self.path.glob('images/*/*.jpg')} # a person may have moved files
-        compared = [r for r in self.rows.values() if r.phash and r.rejected in ('','two-categories')]
-        self._index = PhashIndex(compared)
+        self.rows = {r.key: r for r in self.manifest.rows()}
+        self.failures = {f.key: f for f in self.unfetched.rows() if f.key not in self.rows}
+        self._folder = {p.stem: p.parent.name for p in self.path.glob('images/*/*.jpg')} # files may have been moved
+        self._index = PhashIndex(r for r in self.rows.values() if r.phash and r.rejected in COMPARED)
 
     def images(self, category:str)->Path: return self.path/'images'/category
     def category(self, row:Row)->str: return self._folder.get(row.sha1, row.category)
@@ -99,7 +99,8 @@ class Store:
 
     def _row(self, checked, found, reason):
         phash = '' if checked.phash is None else f'{checked.phash:016x}'
-        return Row(checked.sha1, found.category, reason, found.url, found.page, found.query, *checked.size, phash,
+        width, height = checked.size
+        return Row(checked.sha1, found.category, reason, found.url, found.page, found.query, width, height, phash,
             now(), found.licence)
 
     def _write(self, path, checked, src):
@@ -109,19 +110,19 @@ class Store:
 
     def add(self,
         checked:Checked, # result of `check`
-        found:Found, # where it was found, and for which category
+        found:Found, # its source and category
         src:Path|None=None # file on disk that can be linked
     )->str: # reason for the rejection, empty if kept
         "Add one picture: first its file, then its row"
         reason, twin = self._judge(checked, found)
         row = self._row(checked, found, reason)
-        self._write(self.file(row) if reason else self.images(row.category)/f'{row.sha1}.jpg', checked, src)
-        rows = [row]
-        if reason == 'two-categories' and not twin.rejected: rows.append(self._reject(twin))
-        self.manifest.append(*rows)
-        self.rows[found.category, found.url] = row
-        self.failures.pop((found.category, found.url), None)
-        if reason in ('','two-categories'): self._index.add(row)
+        folder = self.path/'rejected'/reason if reason else self.images(found.category)
+        self._write(folder/f'{row.sha1}.jpg', checked, src)
+        is_conflict = reason == 'two-categories' and not twin.rejected
+        self.manifest.append(row, *([self._reject(twin)] if is_conflict else []))
+        self.rows[row.key] = row
+        self.failures.pop(row.key, None)
+        if reason in COMPARED: self._index.add(row)
         return reason
 
     def _reject(self, row):
@@ -132,7 +133,7 @@ class Store:
         return row
 
     def add_failure(self,
-        found:Found, # where the picture was found
+        found:Found, # its source and category
         error:FetchError # why there is no picture
     ):
         "Record a picture that could not be downloaded"
@@ -140,20 +141,19 @@ class Store:
         failure = Failure(found.category, found.url, error.reason, error.detail, lasting, found.page, found.query,
             now())
         self.unfetched.append(failure)
-        self.failures[found.category, found.url] = failure
+        self.failures[failure.key] = failure
 
     def dropped(self)->list:
         "Files in `images/<category>/` that a person put there and the manifest does not know"
         kept = {f'{r.sha1}.jpg' for r in self.rows.values() if not r.rejected}
-        files = [p for c in self.settings.categories for p in sorted(self.images(c).glob('*'))]
-        return [p for p in files if p.name not in kept and is_visible_file(p)]
+        return [p for p in files_by_category(self.path/'images', self.settings) if p.name not in kept]
 
     def _adopt_file(self, file):
         "Add one file that a person put into `images/<category>/`, unless a killed run has added it"
-        checked = check(file.read_bytes(), self.settings.data.min_side, self.settings.data.max_side)
-        category = file.parent.name
+        category, options = file.parent.name, self.settings.data
+        checked = check(file.read_bytes(), options.min_side, options.max_side)
         found = Found(category, f'by-hand/{category}/{checked.sha1[:8]}/{file.name}')
-        row = self.rows.get((category, found.url))
+        row = self.rows.get(found.key)
         is_added = row is not None and self.file(row).exists()
         reason = row.rejected if is_added else self.add(checked, found, src=file)
         if reason or file.name != f'{checked.sha1}.jpg': file.unlink()
@@ -162,25 +162,27 @@ class Store:
     def adopt(self)->list: # (path, reason for the rejection or '') of each file
         "Take in the files that a person put into `images/<category>/`"
         files = self.dropped()
-        return [(file, self._adopt_file(file)) for file in tqdm(files, desc='files put into images', disable=not files)]
+        progress = tqdm(files, desc='files put into images', disable=not files)
+        return [(file, self._adopt_file(file)) for file in progress]
 
     def close(self):
         "Close the files of the tables"
         self.manifest.close()
         self.unfetched.close()
 
+    def _fetched(self): return Counter((r.category, r.rejected or 'kept') for r in self.rows.values())
+    def _failed(self): return Counter((f.category, f.reason) for f in self.failures.values())
+
     def summary(self)->pd.DataFrame:
         "Pictures per category: found, fetched, kept, rejected by reason, not fetched by reason"
-        rejected = sorted({r.rejected for r in self.rows.values() if r.rejected})
-        failed = sorted({f.reason for f in self.failures.values()})
-        results = Counter((r.category, r.rejected or 'kept') for r in self.rows.values())
-        results += Counter((f.category, f.reason) for f in self.failures.values())
-        categories = list(self.settings.categories)
-        counts = {o: [results[c, o] for c in categories] for o in ('kept', *rejected, *failed)}
-        table = pd.DataFrame(counts, index=categories)
-        found, fetched = table.sum(axis=1), table[['kept', *rejected]].sum(axis=1)
-        table.insert(0, 'found', found)
-        table.insert(1, 'fetched', fetched)
+        fetched, failed = self._fetched(), self._failed()
+        kept_and_rejected = ['kept', *sorted({result for _,result in fetched} - {'kept'})]
+        reasons = sorted({reason for _,reason in failed})
+        numbers, categories = fetched + failed, list(self.settings.categories)
+        columns = {o: [numbers[c, o] for c in categories] for o in (*kept_and_rejected, *reasons)}
+        table = pd.DataFrame(columns, index=categories)
+        table.insert(0, 'found', table.sum(axis=1))
+        table.insert(1, 'fetched', table[kept_and_rejected].sum(axis=1))
         table.loc['all'] = table.sum()
         return table
 

@@ -8,7 +8,7 @@ import torch
 from ..predict import softmax
 from ..settings import Settings
 from .features import logits_of, outputs_of
-from .metrics import fit_temperature, fit_threshold, scores
+from .metrics import fit_temperature, fit_threshold, reliability, scores
 from .network import has_head
 from .splits import DataError
 from .unknown import KnownScore, auroc, fit_known_score, other_pictures
@@ -39,6 +39,14 @@ class Answers:
         "Which pictures are not answered with *unknown*"
         deciding = 'score' if 'score' in serving['thresholds'] else 'max_probability'
         return self.certainty(serving['temperature'])[deciding] >= serving['thresholds'][deciding]
+
+    def reliability(self,
+        y:np.ndarray, # (n,), right categories as numbers
+        temperature:float # result of `fit_temperature`
+    )->dict: # name -> table of `metrics.reliability`
+        "How often the answers of each confidence are right, before and after temperature scaling"
+        before, after = self.probabilities(), self.probabilities(temperature)
+        return {'as trained': reliability(before, y), f'temperature {temperature:.2f}': reliability(after, y)}
 
     def scores(self,
         y:np.ndarray, # (n,), right categories as numbers

@@ -10,7 +10,6 @@ from fastai.vision.all import (
     Callback,
     CancelFitException,
     ChannelsLast,
-    CSVLogger,
     CutMix,
     DataLoaders,
     EarlyStoppingCallback,
@@ -79,12 +78,24 @@ class GracefulStop(Callback):
     def after_fit(self): signal.signal(signal.SIGINT, self.handler)
 
 
-class History(CSVLogger):
-    "fastai's log of epochs in history.csv, without those of the learning-rate finder"
-    def __init__(self): super().__init__(append=True)
-    def before_fit(self):
-        self.run = not in_finder(self)
-        if self.run: super().before_fit()
+class TrainingOnly:
+    "Mixin for callbacks of a training; `learn.validate()` and `get_preds` announce epochs and fits, too"
+    trained = False
+    def __call__(self, event):
+        if event == 'before_train': self.trained = True
+        if self.trained or event == 'before_fit': super().__call__(event)
+        if event == 'after_fit': self.trained = False
+
+
+class History(TrainingOnly, Callback):
+    "Append every epoch of every stage to history.csv of the run"
+    order = 60 # after the recorder
+    def before_fit(self): self.run = not in_finder(self)
+
+    def after_epoch(self):
+        file = self.path/'history.csv'
+        rows = [self.recorder.log] if file.exists() else [self.recorder.metric_names, self.recorder.log]
+        with file.open('a') as f: f.writelines(','.join(map(str, o)) + '\n' for o in rows)
 
 
 class FinderCurve(Callback):
@@ -98,20 +109,11 @@ class FinderCurve(Callback):
         plt.close(ax.figure)
 
 
-class DuringFit:
-    "Mixin for callbacks that `learn.validate()` outside of `fit` must not reach"
-    fitting = False
-    def __call__(self, event):
-        if event == 'before_fit': self.fitting = True
-        if self.fitting: super().__call__(event)
-        if event == 'after_fit': self.fitting = False
+class StopEarly(TrainingOnly, EarlyStoppingCallback): "End a stage when accuracy no longer rises"
+class LowerRate(TrainingOnly, ReduceLROnPlateau): "Divide the rate by ten when accuracy no longer rises"
 
 
-class StopEarly(DuringFit, EarlyStoppingCallback): "End a stage when accuracy no longer rises"
-class LowerRate(DuringFit, ReduceLROnPlateau): "Divide the rate by ten when accuracy no longer rises"
-
-
-class KeepBest(DuringFit, TrackerCallback):
+class KeepBest(TrainingOnly, TrackerCallback):
     "Keep the epoch with the best validation accuracy over all stages, and end each stage with it"
     order, file = TrackerCallback.order+1, 'best'
     def __init__(self): super().__init__(monitor='accuracy', reset_on_fit=False)
@@ -139,16 +141,19 @@ def warm_average(
     return update
 
 
-class AverageWeights(DuringFit, Callback):
+class AverageWeights(TrainingOnly, Callback):
     "Judge and keep the exponential moving average of the weights"
     order = KeepBest.order+1
     def __init__(self,
         decay:float # share of the old average after a step
     ): self.decay, self.current = decay, None
 
-    def before_fit(self):
-        self.run = not in_finder(self) and not has_cached_body(self.model)
-        if self.run: self.mean = AveragedModel(self.model, multi_avg_fn=warm_average(self.decay), use_buffers=True)
+    def before_fit(self): self.run, self.mean = not in_finder(self), None
+
+    def before_train(self):
+        if has_cached_body(self.model): self.run = False
+        elif self.mean is None:
+            self.mean = AveragedModel(self.model, multi_avg_fn=warm_average(self.decay), use_buffers=True)
 
     def after_batch(self):
         if self.training: self.mean.update_parameters(self.model)
@@ -180,14 +185,17 @@ class CachedBody(Callback):
     order = 1 # after `ChannelsLast`
     def __init__(self): self.features, self.pictures = None, None
 
-    def before_fit(self):
-        self.restore() # a fit that was interrupted may not have done so
+    def before_fit(self): self.restore() # an interrupt may have kept the last fit from doing so
+
+    def before_train(self):
         if not is_frozen(self.learn): return
         if self.features is None: self.features = self._computed()
         head = nn.Sequential(*self.model[1][2:])
-        self.pictures, self.learn.dls = self.dls, self.features
+        self.pictures, self.learn.dls, self.learn.dl = self.dls, self.features, self.features.train
         self.model.forward = lambda x: head(x)
+        self.model.train()
 
+    def after_epoch(self): self.restore()
     def after_fit(self): self.restore()
 
     def restore(self):

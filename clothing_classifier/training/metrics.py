@@ -113,7 +113,7 @@ def scores(
 
 def confused(
     labels:list, # categories in the order of the columns
-    probs:np.ndarray, # (n, categories)
+    probs:np.ndarray, # (n, categories), probabilities or logits
     y:np.ndarray, # (n,), right categories as numbers
     paths # pictures, in the same order
 )->pd.DataFrame: # category, answer, pictures, and their paths, the surest errors first
@@ -136,3 +136,17 @@ def by_source(
         found[name] = dict(pictures=len(hits), accuracy=round(float(hits.mean()), 4),
             interval=wilson_interval(hits.sum(), len(hits)))
     return found
+
+
+def score_table(
+    metrics:dict # result of `evaluate`, or `Run.metrics`
+)->pd.DataFrame: # a row a category, and one for all: pictures, right (share), its interval, precision, f1
+    "The test split at a glance"
+    test, rows = metrics['test'], {}
+    for category,found in test['categories'].items():
+        n, right = found['pictures'], found['recall']
+        rows[category] = [n, right, *wilson_interval(round(right*n), n), found['precision'], found['f1']]
+    mean = pd.DataFrame(test['categories']).T.mean()
+    rows['all'] = [test['pictures'], test['accuracy'], *test['interval'], mean.precision, mean.f1]
+    table = pd.DataFrame(rows, index=['pictures','right','low','high','precision','f1']).T
+    return table.astype({'pictures': int}).round(3)
