@@ -7,14 +7,14 @@ __all__ = ['USER_AGENT', 'sections', 'SettingsError', 'Section', 'setting', 'Dat
            'Unknown', 'Serve', 'Links', 'Feedback', 'Api', 'Settings', 'find_settings', 'load_settings', 'written',
            'settings_text']
 
-# %% ../nbs/00_settings.ipynb #a9494ec3
+# %% ../nbs/00_settings.ipynb #b994075f
 import configparser, os, re
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-# %% ../nbs/00_settings.ipynb #44e82ff3
+# %% ../nbs/00_settings.ipynb #90b4c871
 class SettingsError(ValueError):
     "A mistake in the settings; its text names the file, the section and the key, and says what to do"
 
@@ -32,7 +32,7 @@ class Section(BaseModel):
 
 def setting(default, comment, **bounds): return Field(default, description=comment, validate_default=True, **bounds)
 
-# %% ../nbs/00_settings.ipynb #20562749
+# %% ../nbs/00_settings.ipynb #5c69fbc5
 class Data(Section):
     "Pictures on disk"
     path:Path = setting('data', 'folder of images/, rejected/ and manifest.csv')
@@ -48,7 +48,7 @@ class Data(Section):
         if self.valid_percent + self.test_percent <= 90: return self
         raise ValueError("together with valid_percent leaves under 10 % to train on; make them smaller")
 
-# %% ../nbs/00_settings.ipynb #e5e56857
+# %% ../nbs/00_settings.ipynb #c114cfb5
 USER_AGENT = 'clothing_classifier/0.1 (collects pictures to train an image classifier)'
 
 
@@ -72,7 +72,7 @@ class Collect(Section):
     user_agent:str = setting(USER_AGENT, 'User-Agent header; add an address where you can be reached')
     enough:int = setting(100, 'pictures of a category below which a warning is shown', ge=0)
 
-# %% ../nbs/00_settings.ipynb #d25d1733
+# %% ../nbs/00_settings.ipynb #a4588bb5
 class Train(Section):
     "Fine-tuning"
     arch:str = setting('resnet34', 'architecture of torchvision: resnet18, resnet34, resnet50 ...')
@@ -113,7 +113,7 @@ class Train(Section):
     @property
     def network_size(self)->int: return self.final_size if self.final_epochs else self.size
 
-# %% ../nbs/00_settings.ipynb #72ffb1bc
+# %% ../nbs/00_settings.ipynb #df949752
 class Clean(Section):
     "Wrong labels"
     folds:int = setting(5, 'heads; each judges the pictures it was not trained on', ge=2, le=50)
@@ -124,7 +124,7 @@ class Clean(Section):
     thumbnail_side:int = setting(240, 'longest side of a thumbnail in pixels', ge=32, le=1024)
     accept_percent:int = setting(80, 'certainty in percent at which "accept all" starts', ge=1, le=100)
 
-# %% ../nbs/00_settings.ipynb #276eaee2
+# %% ../nbs/00_settings.ipynb #0423fc80
 class Export(Section):
     "The two files that a training ends in"
     learner:Path = setting('export.pkl', 'fastai learner, for retraining, cleaning and inspection')
@@ -133,13 +133,13 @@ class Export(Section):
     calibration_pictures:int = setting(256, 'training pictures that calibrate the int8 network', ge=1)
     keep_known_percent:float = setting(97, 'percent of the validation pictures that stay known', ge=1, le=100)
 
-# %% ../nbs/00_settings.ipynb #ff2f3548
+# %% ../nbs/00_settings.ipynb #a6ba5952
 class Unknown(Section):
     "Pictures that are none of the categories"
     pictures:Path|None = setting(None, 'folder of other pictures; default: unknown/ in [data] path')
     held:Path|None = setting(None, 'others, for the report; default: unknown_held/ in [data] path')
 
-# %% ../nbs/00_settings.ipynb #dd4718a8
+# %% ../nbs/00_settings.ipynb #e6074058
 class Serve(Section):
     "The page, the command and the API"
     model:Path|None = setting(None, 'the .onnx file that answers; default: [export] network')
@@ -152,7 +152,7 @@ class Serve(Section):
     ip:str = setting('127.0.0.1', 'address to listen on; 0.0.0.0 for all')
     port:int = setting(8866, 'port to listen on', ge=0, le=65535)
 
-# %% ../nbs/00_settings.ipynb #489f3c54
+# %% ../nbs/00_settings.ipynb #cca6a4d7
 class Links(Section):
     "Pictures fetched from a link"
     follow:bool = setting(True, 'fetch a picture from an address that a visitor sends')
@@ -160,7 +160,7 @@ class Links(Section):
     at_once:int = setting(4, 'simultaneous fetches', ge=1, le=64)
     redirects:int = setting(3, 'redirects followed', ge=0, le=10)
 
-# %% ../nbs/00_settings.ipynb #cb22195e
+# %% ../nbs/00_settings.ipynb #b382271f
 class Feedback(Section):
     "Pictures that visitors corrected"
     store:Literal['no','folder','database'] = setting('no', 'no, folder, or database (DATABASE_URL)')
@@ -168,7 +168,7 @@ class Feedback(Section):
     max_side:int = setting(1024, 'pixels of the longer side; a larger picture is shrunk to it', ge=64)
     max_pictures:int = setting(10_000, 'pictures kept, at most', ge=1)
 
-# %% ../nbs/00_settings.ipynb #7917f2da
+# %% ../nbs/00_settings.ipynb #22b0b87c
 class Api(Section):
     "The REST API"
     workers:int = setting(0, 'simultaneous runs of the network, 0 for one a core', ge=0)
@@ -182,7 +182,7 @@ class Api(Section):
     token_variable:str = setting('CLOTHING_CLASSIFIER_TOKEN', 'environment variable with the bearer token')
     cors:str = setting('none', 'origins that may call: none, * or https://shop.example')
 
-# %% ../nbs/00_settings.ipynb #ad2b9d16
+# %% ../nbs/00_settings.ipynb #2191c914
 class Settings(BaseModel):
     "The content of a settings file"
     model_config = ConfigDict(frozen=True)
@@ -215,7 +215,7 @@ def _is_section(kind): return isinstance(kind, type) and issubclass(kind, Sectio
 
 sections = {k: f.annotation for k,f in Settings.model_fields.items() if _is_section(f.annotation)}
 
-# %% ../nbs/00_settings.ipynb #ed556390
+# %% ../nbs/00_settings.ipynb #4bc74883
 def _fail(file, section, key, why):
     place = f"[{section}] {key}" if key else f"[{section}]"
     raise SettingsError(f"{file}: {place}: {why}")
@@ -233,7 +233,7 @@ def _range(field):
     high = next((o.le for o in field.metadata if hasattr(o, 'le')), None)
     return f'of at least {low}' if high is None else f'from {low} to {high}'
 
-# %% ../nbs/00_settings.ipynb #8b8f51d7
+# %% ../nbs/00_settings.ipynb #1ca15c40
 def _what_to_write(error, field):
     "The sentence for an error of pydantic"
     given, kind = error['input'], _kind(field)
@@ -251,7 +251,7 @@ def _mistake(fields, error):
     if key in fields: return key, _what_to_write(error, fields[key])
     return key, f"there is no such key; the keys here are {', '.join(fields)}"
 
-# %% ../nbs/00_settings.ipynb #c4bf1d97
+# %% ../nbs/00_settings.ipynb #5a55ad68
 def _section(file, name, values):
     "One section, checked, its paths absolute"
     try: section = sections[name].model_validate(values)
@@ -270,7 +270,7 @@ def _by_section(file, changes):
         found.setdefault(section, {})[key] = value
     return found
 
-# %% ../nbs/00_settings.ipynb #8ccc427b
+# %% ../nbs/00_settings.ipynb #297874a5
 _reserved = {'con','prn','aux','nul','unknown', *(f'{o}{i}' for o in ('com','lpt') for i in range(1, 10))}
 
 
@@ -289,7 +289,7 @@ def _check_names(file, names):
         _fail(file, 'categories', '', "two categories differ only in case; some file systems hold them in one folder, "
             "so rename one")
 
-# %% ../nbs/00_settings.ipynb #cb083be6
+# %% ../nbs/00_settings.ipynb #918fc2b9
 def _categories(file, items):
     "Category -> tuple of search phrases"
     if len(items) < 2:
@@ -310,7 +310,7 @@ def _labels(file, items, categories):
                 f"write one of {', '.join(categories)}, or delete this line")
     return items
 
-# %% ../nbs/00_settings.ipynb #54547714
+# %% ../nbs/00_settings.ipynb #6b94b500
 def find_settings(
     start:str|Path='.' # folder where the search begins
 )->Path: # nearest `settings.ini`, in `start` or a folder above it
@@ -322,7 +322,7 @@ def find_settings(
     raise SettingsError(
         f"settings.ini: not found in {start} nor above it; go to the project's folder, or name the file")
 
-# %% ../nbs/00_settings.ipynb #e2a068ea
+# %% ../nbs/00_settings.ipynb #8ff53056
 def _text(file):
     "The content of a text file"
     try: return file.read_text(encoding='utf-8-sig')
@@ -344,7 +344,7 @@ def _read(file):
             f"{file}: is not a settings file: {why}; a line is 'key = value', below a [section]") from None
     return {name: dict(parser[name]) for name in parser.sections()}
 
-# %% ../nbs/00_settings.ipynb #6585a3c0
+# %% ../nbs/00_settings.ipynb #c05d2a0d
 def _follow(given):
     "Paths that follow from others, where they are not written"
     data, network = given['data'].path, given['export'].network
@@ -370,9 +370,9 @@ def load_settings(
     given = {name: _section(file, name, read.get(name, {}) | new.get(name, {})) for name in sections}
     return Settings(file=file, categories=categories, labels=labels, **_follow(given))
 
-# %% ../nbs/00_settings.ipynb #912ccf60
+# %% ../nbs/00_settings.ipynb #523d9171
 def written(
-    value, # of a setting
+    value, # value of a setting
     folder:str|Path # folder of the file; paths are relative to it
 )->str:
     "A value as it is written in a settings file"

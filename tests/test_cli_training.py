@@ -125,6 +125,7 @@ def test_on_a_terminal_it_asks(exported, run, monkeypatch):
     assert code == 2 and 'Replace export.pkl and export.onnx? [y/N]' in err and 'not replaced' in err
 
 
+@pytest.mark.slow
 def test_a_log_has_no_bars(collected, place):
     "Standard error that is a file has a line an epoch"
     p = command('train', '--runs', 'others', cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
