@@ -50,13 +50,13 @@ def test_the_map_is_that_of_the_learner(clf):
     "As torch computes it from the pickle, in fp32, for three photos; the file has 8 bits"
     torch = pytest.importorskip('torch')
     from clothing_classifier.training.learner_file import read_learner
-    from clothing_classifier.training.onnx_export import Map
+    from clothing_classifier.training.network_outputs import HiResCAM
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         model = read_learner(ROOT/'export.pkl').model.eval()
     for category in ('t-shirt', 'jeans', 'shirt'):
         x = preprocess(clf.open(example(category)), **clf.prep)[None]
-        with torch.no_grad(): want = Map(model[1])(model[0](torch.from_numpy(x))).numpy()
+        with torch.no_grad(): want = HiResCAM(model[1])(model[0](torch.from_numpy(x))).numpy()
         got, = clf.net.session.run(['map'], {'image': x})
         assert got.shape == want.shape and np.corrcoef(got.ravel(), want.ravel())[0, 1] > .8
 
