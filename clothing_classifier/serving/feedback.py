@@ -1,7 +1,6 @@
-"""Wrongly classified pictures, kept with their right category for the next training if the operator allows it.
-
-A picture is decoded and encoded again, so that only what can be seen is kept: no EXIF, no comment. Its name is the
-SHA-1 of the new JPEG. The same picture sent twice is kept once, with the last category."""
+"""Wrongly classified pictures, kept with their right category for the next training if the operator allows it."""
+# A picture is decoded and encoded again, so that only what can be seen is kept: no EXIF, no comment. Its name is the
+# SHA-1 of the new JPEG. The same picture sent twice is kept once, with the last category.
 
 import importlib
 import os

@@ -1,9 +1,8 @@
-"""Pictures from links that strangers send, fetched so that no link reaches a server of the private network.
-
-This prevents server-side request forgery (https://owasp.org/www-community/attacks/Server_Side_Request_Forgery). The
-check sits where the connection is made: a name is resolved once, every address is checked, and one of these very
-addresses is connected to. So neither a redirect, nor a second DNS answer, nor an odd spelling like `http://0x7f.1/`
-gets around it. Errors never tell whether a private address exists."""
+"""Pictures from links that strangers send, fetched so that no link reaches a server of the private network."""
+# This prevents server-side request forgery (https://owasp.org/www-community/attacks/Server_Side_Request_Forgery). The
+# check sits where the connection is made: a name is resolved once, every address is checked, and one of these very
+# addresses is connected to. So neither a redirect, nor a second DNS answer, nor an odd spelling like `http://0x7f.1/`
+# gets around it. Errors never tell whether a private address exists.
 
 import asyncio
 import atexit
