@@ -37,11 +37,13 @@ def _corrected(settings):
 @command('collect', 'data')
 def collect(settings,
     folder:Path=FOLDER, csv:Path=CSV, urls:Path=URLS,
+    dropped:bool=option('Only files that you put into images/<category>/ yourself', '--dropped', default=False),
     feedback:bool=option('Pictures that visitors of the page corrected', '--feedback', default=False),
     as_json:bool=as_json
 ):
     "Bring in pictures: from the web, or from a folder, a CSV, lists of addresses or the page."
     sources = _sources(settings, folder, csv, urls)
+    if dropped: sources.append(()) # files in images/ are taken in before any source
     if feedback: sources.append(_corrected(settings))
     with progress(): summary = training_module('collect').collect(*sources, settings=settings)
     show(summary, as_json)
