@@ -30,7 +30,7 @@ def evaluate(
     settings = settings or run.project
     df = pictures(settings)
     valid, test = df[df.split=='valid'], df[df.split=='test']
-    if test.empty: raise DataError("no picture is in the test split; collect more pictures, or raise [data] test_percent")
+    if test.empty: raise DataError("no picture is in the test split; collect more pictures, or raise test_percent")
     y_valid, y_test = numbers_of(learn, valid), numbers_of(learn, test)
 
     learn.known = learn_known_score(learn, df, settings)
@@ -55,7 +55,7 @@ def evaluate_folder(
     "Measure a learner on a folder of pictures. Raises `DataError`"
     labels = list(learn.dls.vocab)
     paths = [p for c in labels for p in sorted((Path(path)/c).glob('*')) if p.is_file() and not p.name.startswith('.')]
-    if not paths: raise DataError(f"{path}: has no pictures in {', '.join(labels)}; put them into one sub-folder a category")
+    if not paths: raise DataError(f"{path}: has no pictures in {', '.join(labels)}; one sub-folder a category, please")
     serving = getattr(learn, 'serving', dict(temperature=1., thresholds=dict(max_probability=0.)))
     y = np.array([labels.index(p.parent.name) for p in paths])
     return answers_of(learn, paths).scores(y, serving)

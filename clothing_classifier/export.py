@@ -56,7 +56,7 @@ def _measure_curve(run, settings):
     "The learning curve, if the body that the training started from is at hand"
     started, now = run.settings.train.weights, settings.train.weights
     if Path(started).name != Path(now).name:
-        warnings.warn(f"no new learning curve: {run.path} started from {started}, and [train] weights is {now}; name the file with --weights")
+        warnings.warn(f"no new learning curve: {run.path} started from {started}, not {now}; name it with --weights")
         return
     curve = learning_curve(pictures(settings), settings).round(4)
     run.add_metrics(learning_curve=curve.to_dict('records'))

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from ..files import write_atomically
-from ..settings import Settings, find_settings, load_settings, settings_text
+from ..settings import Settings, load_settings, settings_text
 from .learner_file import read_learner, write_learner
 from .weights import TrainError
 
@@ -58,7 +58,8 @@ class Run:
     @property
     def project(self)->Settings:
         "The settings of the project today, with the architecture and the sizes of this training"
-        now, then = load_settings(find_settings(self.path.resolve().parent)), self.settings.train
+        above = (folder/'settings.ini' for folder in self.path.resolve().parents)
+        now, then = load_settings(next((o for o in above if o.is_file()), None)), self.settings.train
         return now.changed(train_arch=then.arch, train_size=then.size, train_final_epochs=then.final_epochs,
             train_final_size=then.final_size)
 
