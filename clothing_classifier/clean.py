@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['suspects', 'cleaner']
 
-# %% ../nbs/05_clean.ipynb #42f865c7
+# %% ../nbs/05_clean.ipynb #9de76287
 import pandas as pd
 from fastai.vision.all import *
 from tqdm.auto import tqdm
@@ -15,7 +15,7 @@ from .cleaning.widget import Cleaner
 from .dataset import dataloaders, pictures
 from .settings import Settings, load_settings
 
-# %% ../nbs/05_clean.ipynb #79d63d66
+# %% ../nbs/05_clean.ipynb #ce02148e
 def suspects(
     settings:Settings|None=None, # None: the nearest `settings.ini`
     learn:Learner|None=None, # ranks by its losses; None: by heads that have not seen the picture
@@ -27,7 +27,7 @@ def suspects(
     if df is None: df = pictures(settings)
     return rank_by_heads(df, settings, bar) if learn is None else rank_by_learner(df, learn)
 
-# %% ../nbs/05_clean.ipynb #97ceb132
+# %% ../nbs/05_clean.ipynb #9e652acd
 def cleaner(
     learn:Learner|None=None, # ranks by its losses, before the page is there; None: by heads, in the background
     settings:Settings|None=None # None: the nearest `settings.ini`
