@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 from .cleaning.ranking import rank_by_heads, rank_by_learner
 from .cleaning.widget import Cleaner
-from .dataset import dataloaders, pictures
+from .dataset import pictures
 from .settings import Settings, load_settings
 
 # %% ../nbs/05_clean.ipynb #ce02148e
