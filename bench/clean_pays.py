@@ -1,10 +1,10 @@
-"""Does cleaning pay? Test accuracy after training on planted errors, on the same after cleaning, and on the labels on disk
+"""Does cleaning pay? Test accuracy after training on planted errors, after cleaning them, and on the labels on disk
 
 Five folds: each picture is tested once a seed, by a network that was trained on the others, and what is tested is never
 planted and never cleaned. Three judges: the logistic head that ranks the suspects, fastai's own head on the same frozen
-features (both take seconds), or, with `--fine-tune`, the whole network at the size and epochs given here, for the first
-three arms (minutes each; `--folds` takes only the first so many). `--decisions` adds an arm with the labels that a person
-has mended by looking, and a second table of the pictures that this person found nothing wrong with. It moves no file.
+features (both take seconds), or, with `--fine-tune`, the whole network at the size and epochs given here, for the
+first three arms (minutes each; `--folds` takes only the first so many). `--decisions` adds an arm with the labels that a
+person has mended by looking, and a second table of the pictures that this person found right. It moves no file.
 
     python bench/clean_pays.py settings.ini --decisions bench/clean_real.csv
     python bench/clean_pays.py settings.ini --fine-tune --size 128 --frozen 1 --unfrozen 5 --folds 1 --seeds 10

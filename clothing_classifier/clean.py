@@ -5,17 +5,17 @@
 # %% auto #0
 __all__ = ['suspects', 'cleaner']
 
-# %% ../nbs/05_clean.ipynb #26a808d6
+# %% ../nbs/05_clean.ipynb #9de76287
 import pandas as pd
 from fastai.vision.all import *
 from tqdm.auto import tqdm
 
 from .cleaning.ranking import rank_by_heads, rank_by_learner
 from .cleaning.widget import Cleaner
-from .dataset import dataloaders, pictures
+from .dataset import pictures
 from .settings import Settings, load_settings
 
-# %% ../nbs/05_clean.ipynb #6065430c
+# %% ../nbs/05_clean.ipynb #ce02148e
 def suspects(
     settings:Settings|None=None, # None: the nearest `settings.ini`
     learn:Learner|None=None, # ranks by its losses; None: by heads that have not seen the picture
@@ -27,7 +27,7 @@ def suspects(
     if df is None: df = pictures(settings)
     return rank_by_heads(df, settings, bar) if learn is None else rank_by_learner(df, learn)
 
-# %% ../nbs/05_clean.ipynb #5308ab6a
+# %% ../nbs/05_clean.ipynb #9e652acd
 def cleaner(
     learn:Learner|None=None, # ranks by its losses, before the page is there; None: by heads, in the background
     settings:Settings|None=None # None: the nearest `settings.ini`

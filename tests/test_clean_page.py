@@ -1,4 +1,4 @@
-"""The cleaning page in a real browser, at two widths: marks survive everything, apply moves files, undo brings them back"""
+"""The cleaning page in a real browser: marks survive everything, apply moves files, undo brings them back"""
 import os
 import shutil
 import subprocess
@@ -96,7 +96,8 @@ def choose(page, name, value):
     page.select_option(f'[data-pick={name}]', value)
     page.wait_for_function('([n, v]) => document.querySelector(`[data-pick=${n}]`).value === v', arg=[name, value])
     if name != 'category' or not value: return
-    page.wait_for_function('v => [...document.querySelectorAll(".cl-card")].every(o => o.dataset.category === v)', arg=value)
+    cards = '[...document.querySelectorAll(".cl-card")]'
+    page.wait_for_function(f'v => {cards}.every(card => card.dataset.category === v)', arg=value)
 
 
 MARKS = '''Object.fromEntries([...document.querySelectorAll(".cl-card")]

@@ -120,21 +120,26 @@ def decision_of(
     return Path(path).parent.as_posix().removeprefix('images/')
 
 
+def _check_free(root, src, dst):
+    "Fail if a move would replace another file"
+    if _is_other_file(root/src, root/dst):
+        raise CleanError(f"{root/dst}: is there already, and is another file than {src}; "
+            "rename or move one of them")
+
+
 def plan(
     decisions:dict, # SHA-1 -> category, or `rejected/<reason>`
     settings:Settings # project of the pictures
 )->list: # (sha1, src, dst), paths relative to the data folder
     "What `apply` would move: pictures that are in `images` and not where they belong. Raises `CleanError`"
-    root = settings.data.path
-    for decision in decisions.values(): _check_decision(decision, settings)
-    paths, moves = picture_paths(root), []
+    root, moves = settings.data.path, []
+    paths = picture_paths(root)
     for sha1,decision in decisions.items():
+        _check_decision(decision, settings)
         src, dst = paths.get(sha1, ''), f'{folder_of(decision)}/{sha1}.jpg'
-        if src.startswith('images/') and src != dst: moves.append((sha1, src, dst))
-    for _,src,dst in moves:
-        if _is_other_file(root/src, root/dst):
-            raise CleanError(f"{root/dst}: is there already, and is another file than {src}; "
-                "rename or move one of them")
+        if not src.startswith('images/') or src == dst: continue
+        _check_free(root, src, dst)
+        moves.append((sha1, src, dst))
     return moves
 
 

@@ -69,6 +69,12 @@ def _directions(X):
     return Z/(np.linalg.norm(Z, axis=1, keepdims=True)+1e-9)
 
 
+def _odds(own, others):
+    "Probability that the own label is wrong, given that one of the two labels is"
+    wrong, right = (1-own)*others, own*(1-others)
+    return wrong/(wrong+right)
+
+
 def contradictions(
     df:pd.DataFrame, # table of `pictures`, index 0 to n-1
     X:np.ndarray, # (n, features)
@@ -83,13 +89,10 @@ def contradictions(
     for i in range(len(df)):
         near = (Z@Z[i] >= similar) | is_near_duplicate(phashes, phashes[i], bits)
         others = np.flatnonzero(near & (y != y[i]))
-        if not len(others): continue
-        wrong, right = (1-own[i])*own[others], own[i]*(1-own[others])
-        score = wrong/(wrong+right)
-        best = score.argmax()
-        if score[best] < .5: continue
-        name = labels[y[others[best]]]
-        rows[i] = name, score[best], 'duplicate', f'nearly the same picture is in {name}'
+        score = _odds(own[i], own[others])
+        if score.max(initial=0) < .5: continue
+        name = labels[y[others[score.argmax()]]]
+        rows[i] = name, score.max(), 'duplicate', f'nearly the same picture is in {name}'
     return pd.DataFrame.from_dict(rows, orient='index', columns=REASON)
 
 
@@ -122,15 +125,18 @@ def out_of_scope(
         reason='unlike the pictures of any category'), index=at)
 
 
+def _joined(kinds): return ' '.join(filter(None, kinds))
+
+
 def _strongest(tables):
     "The reasons of each picture as one row; those that speak against the label come first"
     reasons = pd.concat(tables)
+    reasons['score'] = reasons.score.astype(float)
+    reasons['sure'] = reasons.sure.astype(float).fillna(reasons.score)
     reasons['against'] = reasons.kind.map({'': 0, 'doubt': 1}).fillna(2)
-    reasons['sure'] = reasons.sure.fillna(reasons.score)
-    by = reasons.sort_values(['against','score'], ascending=False, kind='stable').groupby(level=0, sort=False)
-    return pd.DataFrame(dict(suggestion=by.suggestion.first(), score=by.score.max().astype(float),
-        sure=by.sure.first().astype(float), kind=by.kind.agg(lambda kinds: ' '.join(filter(None, kinds))),
-        reason=by.reason.agg('; '.join)))
+    reasons = reasons.sort_values(['against','score'], ascending=False, kind='stable')
+    by = reasons.groupby(level=0, sort=False)
+    return by.agg(dict(suggestion='first', score='max', sure='first', kind=_joined, reason='; '.join))
 
 
 def _ranking(df, reasons):
