@@ -113,6 +113,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                          'clothing_classifier/predict.py'),
                                              'clothing_classifier.predict.Prediction.answer': ( 'predict.html#prediction.answer',
                                                                                                 'clothing_classifier/predict.py'),
+                                             'clothing_classifier.predict._in_order': ( 'predict.html#_in_order',
+                                                                                        'clothing_classifier/predict.py'),
                                              'clothing_classifier.predict._is_known': ( 'predict.html#_is_known',
                                                                                         'clothing_classifier/predict.py'),
                                              'clothing_classifier.predict._metadata': ( 'predict.html#_metadata',

@@ -10,6 +10,7 @@ import json, os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -147,6 +148,17 @@ def cores()->int: # cores that this process may use
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
 
 # %% ../nbs/00_predict.ipynb #a7794066
+def _in_order(batches, answer, workers):
+    "Yield the answers to batches in order; at most four batches a worker are under way"
+    with ThreadPoolExecutor(workers) as pool:
+        def submit(n): return [pool.submit(answer, o) for o in islice(batches, n)]
+        waiting = deque(submit(4*workers))
+        while waiting:
+            found = waiting.popleft().result()
+            waiting.extend(submit(1))
+            yield from found
+
+# %% ../nbs/00_predict.ipynb #be07a060
 class Classifier:
     "`Prediction`s for pictures. `Classifier.load` opens one"
     def __init__(self,
@@ -203,15 +215,9 @@ class Classifier:
         read=lambda item: item # item -> what `predict` takes; called by a worker, may raise `ImageError`
     ):
         "Yield a `Prediction` for each item, in order; a bad file is one with its `error`, and memory stays bounded"
-        items, workers = iter(items), workers or cores()
+        items = iter(items)
         batches = iter(lambda: list(islice(items, batch_size)), [])
-        with ThreadPoolExecutor(workers) as pool:
-            def submit(n): return [pool.submit(self.answers, o, read) for o in islice(batches, n)]
-            waiting = deque(submit(4*workers))
-            while waiting:
-                found = waiting.popleft().result()
-                waiting.extend(submit(1))
-                yield from found
+        yield from _in_order(batches, partial(self.answers, read=read), workers or cores())
 
     def logits(self, xs)->np.ndarray: # (n, categories)
         "The logits of prepared pictures"

@@ -15,7 +15,7 @@ from tiny import settings_text
 
 os.environ.setdefault('OMP_NUM_THREADS', '2')
 ROOT = Path(__file__).resolve().parents[1]
-SHARED = ROOT.parent/'shared'/'data' # Real photos; they are nobody's to commit, so a test that needs them is skipped without them
+SHARED = ROOT.parent/'shared'/'data' # real photos that may not be committed; without them their tests are skipped
 COMMAND = str(Path(sys.executable).with_name('clothing-classifier')) # As pip installed it
 EXAMPLES = ROOT/'examples'/'photos' # CC0: may be shown, uploaded and trained on
 SIX = ['shirt', 't-shirt', 'polo-shirt', 'jeans', 'socks', 'shoes']
@@ -45,17 +45,19 @@ def small_settings(folder, categories=('jeans', 'socks'), **changes):
     "Settings of a tiny data set in `folder`"
     from clothing_classifier.settings import load_settings
     (folder/'settings.ini').write_text(settings_text(categories))
-    tiny = dict(train_arch='resnet18', train_weights='none', train_size=64, train_batch_size=8, train_frozen_epochs=1, train_unfrozen_epochs=2,
-        train_final_epochs=1, train_final_size=96, train_finder_steps=15, train_min_rate=.003, train_threads=1, train_mixup=0,
-        train_cache_features=False, export_calibration_pictures=16)
+    tiny = dict(train_arch='resnet18', train_weights='none', train_size=64, train_batch_size=8, train_threads=1,
+        train_frozen_epochs=1, train_unfrozen_epochs=2, train_final_epochs=1, train_final_size=96,
+        train_finder_steps=15, train_min_rate=.003, train_mixup=0, train_cache_features=False,
+        export_calibration_pictures=16)
     return load_settings(folder/'settings.ini', **(tiny | changes))
 
 
 @pytest.fixture(scope='session')
 def trained(tmp_path_factory):
     "Collected, trained and exported once, on drawings: settings, learner, and what `export` said"
-    from clothing_classifier.collect import import_folder
     from drawings import draw_folder
+
+    from clothing_classifier.collect import import_folder
     from clothing_classifier.export import export
     from clothing_classifier.train import train
     d = tmp_path_factory.mktemp('trained')

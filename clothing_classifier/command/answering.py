@@ -67,7 +67,7 @@ def _reader(settings, pictures):
     "A function that reads a picture from its file, link or standard input"
     from ..serving import batch
     if not any(map(batch.is_link, pictures)): return batch.reader(None, settings.serve.max_upload_mb)
-    from ..serving.safe_fetch import open_links # takes a third of a second
+    from ..serving.safe_fetch import open_links  # takes a third of a second
     return batch.reader(open_links(settings), settings.serve.max_upload_mb)
 
 
