@@ -13,14 +13,15 @@ from tiny import picture, write_settings  # noqa: E402
 
 from clothing_classifier.api.app import create_app  # noqa: E402
 from clothing_classifier.serving.feedback import open_feedback  # noqa: E402
-from clothing_classifier.serving.safe_fetch import LinkError  # noqa: E402
+from clothing_classifier.serving.safe_fetch import LinkError, _checked_url  # noqa: E402
 from clothing_classifier.settings import load_settings  # noqa: E402
 
 
 class FakeFetcher:
-    "A fetcher without a network: some links lead to a picture"
+    "A fetcher without a network: what is no link is refused as ever, and some links lead to a picture"
 
     async def fetch_async(self, url):
+        _checked_url(url, None)
         if len(url) % 2:
             return picture()
         raise LinkError('link_no_server', host='shop.example')

@@ -51,7 +51,8 @@ def _sentence(error):
 
 
 def _show_warning(message, category, *args, **kwargs):
-    if category is UserWarning: say(message) # others are for developers
+    for_users = category is UserWarning or category.__module__.startswith('clothing_classifier')
+    if for_users: say(message) # others are for developers
 
 
 def _ignore_output():
