@@ -15,7 +15,7 @@ from .dataset import pictures
 from .evaluate import evaluate
 from .settings import Settings
 from .training.baselines import learning_curve
-from .training.learner_file import write_learner
+from .training.learner_file import read_learner, write_learner
 from .training.model_card import write_card
 from .training.onnx_export import *
 from .training.runs import Run
@@ -42,7 +42,7 @@ def export(
     networks = write_networks(learn, metadata, files.network, train.path[:files.calibration_pictures])
 
     unseen, test = df[df.split!='train'], df[df.split=='test']
-    check = check_agreement(agreement(load_learner(new), networks['fp32'], unseen.path[:200]))
+    check = check_agreement(agreement(read_learner(new), networks['fp32'], unseen.path[:200]))
     precisions = {name: measure(file, test.path, test.category) for name,file in networks.items()}
     warn_of_int8(precisions, settings)
     new.replace(files.learner)

@@ -1,4 +1,4 @@
-"""A web server on loopback, in a process of its own, that serves real pictures and every fault that a download must survive"""
+"""A web server on loopback, in its own process, that serves real pictures and every fault a download must survive"""
 import asyncio
 import gzip
 import io
@@ -21,16 +21,17 @@ from PIL import Image
 MB = 2**20
 
 
-def encode(im, form):
-    b = io.BytesIO()
-    im.save(b, form, quality=80)
-    return b.getvalue()
+def encode(image, form):
+    "Bytes of an image file"
+    file = io.BytesIO()
+    image.save(file, form, quality=80)
+    return file.getvalue()
 
 
 def picture(seed, side=96, form='JPEG'):
     "A small picture of a random cloud; no two seeds have near perceptual hashes"
-    a = np.random.default_rng(seed).integers(0, 255, (8, 8, 3), np.uint8)
-    return encode(Image.fromarray(a).resize((side, side), Image.Resampling.BICUBIC), form)
+    colors = np.random.default_rng(seed).integers(0, 255, (8, 8, 3), np.uint8)
+    return encode(Image.fromarray(colors).resize((side, side), Image.Resampling.BICUBIC), form)
 
 
 def flat(seed): return encode(Image.new('RGB', (90, 90), (seed % 256, 80, 80)), 'JPEG')
@@ -43,17 +44,20 @@ def gzip_bomb(): return gzip.compress(bytes(256*MB), 1)
 def bomb():
     "A PNG of a few kilobytes that claims 60,000 x 60,000 pixels"
     chunk = lambda kind, data: struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
-    head = struct.pack('>IIBBBBB', 60_000, 60_000, 8, 2, 0, 0, 0)
-    return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', head) + chunk(b'IDAT', zlib.compress(bytes(MB))) + chunk(b'IEND', b'')
+    head = chunk(b'IHDR', struct.pack('>IIBBBBB', 60_000, 60_000, 8, 2, 0, 0, 0))
+    data = chunk(b'IDAT', zlib.compress(bytes(MB)))
+    return b'\x89PNG\r\n\x1a\n' + head + data + chunk(b'IEND', b'')
 
 
 class Reset(Exception):
-    "Ends a connection with a reset instead of a goodbye"
+    "The connection is to be reset instead of closed"
 
 
 class Answers:
-    "One method a kind of address: `/flaky/2/7.jpg` is `flaky('2', 7)`. They yield a head, then the pieces of a body"
-    def __init__(self, root=None): self.root, self.counts = root, Counter()
+    "One method for each kind of address: `/flaky/2/7.jpg` is `flaky('2', 7)`. Each yields a head, then pieces of a body"
+    def __init__(self, root=None):
+        self.root = root
+        self.counts = Counter()
 
     def seen(self): return self.counts[self.path]
 
@@ -61,19 +65,17 @@ class Answers:
         yield from self.whole(picture(seed))
 
     def whole(self, body, status='200 OK', *headers, length=True):
-        yield '\r\n'.join([f'HTTP/1.1 {status}', *headers, *([f'Content-Length: {len(body)}'] if length else ['Connection: close']), '', '']).encode()
+        end = f'Content-Length: {len(body)}' if length else 'Connection: close'
+        yield '\r\n'.join([f'HTTP/1.1 {status}', *headers, end, '', '']).encode()
         yield body
 
     def status(self, code, seed): yield from self.whole(b'no', f'{code} No')
-    def busy(self, wait, seed): yield from self.whole(b'later', '429 Too Many', f'Retry-After: {wait}') if self.seen() == 1 else self.ok(seed)
-    def flaky(self, times, seed): yield from self.whole(b'', '500 Oh') if self.seen() <= int(times) else self.ok(seed)
     def loop(self, seed): yield from self.whole(b'', '302 Round', f'Location: /loop/{1-seed}.jpg')
-    def hop(self, times, seed): yield from self.whole(b'', '302 On', f'Location: /hop/{int(times)-1}/{seed}.jpg') if int(times) else self.ok(seed)
     def away(self, seed): yield from self.whole(b'', '302 Off', 'Location: ftp://127.0.0.1/x.jpg')
     def near(self, side, seed): yield from self.whole(picture(seed, int(side)))
     def png(self, seed): yield from self.whole(picture(seed, form='PNG'))
     def blank(self, seed): yield from self.whole(flat(seed))
-    def page(self, seed): yield from self.whole(b'<html>A page, not a picture</html>', '200 OK', 'Content-Type: image/jpeg')
+    def page(self, seed): yield from self.whole(b'<html>Not a picture</html>', '200 OK', 'Content-Type: image/jpeg')
     def empty(self, seed): yield from self.whole(b'')
     def nolength(self, seed): yield from self.whole(picture(seed), length=False)
     def cut(self, seed): yield from self.whole(picture(seed)[:900], length=False)
@@ -85,6 +87,19 @@ class Answers:
     def noimageai(self, seed): yield from self.whole(picture(seed), '200 OK', 'X-Robots-Tag: noimageai')
     def othernoai(self, seed): yield from self.whole(picture(seed), '200 OK', 'X-Robots-Tag: otherbot: noai')
     def file(self, *path): yield from self.whole((self.root/'/'.join(path)).read_bytes())
+
+    def busy(self, wait, seed):
+        if self.seen() == 1: yield from self.whole(b'later', '429 Too Many', f'Retry-After: {wait}')
+        else: yield from self.ok(seed)
+
+    def flaky(self, times, seed):
+        if self.seen() <= int(times): yield from self.whole(b'', '500 Oh')
+        else: yield from self.ok(seed)
+
+    def hop(self, times, seed):
+        left = int(times)
+        if left: yield from self.whole(b'', '302 On', f'Location: /hop/{left-1}/{seed}.jpg')
+        else: yield from self.ok(seed)
 
     def short(self, seed):
         head, body = self.whole(picture(seed))
@@ -114,10 +129,12 @@ class Answers:
         raise Reset
 
     def faults(self, percent, answer):
-        "Faults that a further try heals, drawn from the address and the number of the try"
-        r = random.Random(f'{self.path}-{self.seen()}')
-        if r.random()*100 >= percent: return answer
-        return r.choice([self.whole(b'', '503 Oh'), self.whole(b'', '429 Oh', 'Retry-After: 0'), self.reset(1), self.short(1)])
+        "The answer, or with the given probability a transient fault; address and number of the try seed the choice"
+        rng = random.Random(f'{self.path}-{self.seen()}')
+        if rng.random()*100 >= percent: return answer
+        unavailable = self.whole(b'', '503 Oh')
+        limited = self.whole(b'', '429 Oh', 'Retry-After: 0')
+        return rng.choice([unavailable, limited, self.reset(1), self.short(1)])
 
     def random(self, percent, seed): yield from self.faults(int(percent), self.ok(seed))
     def faulty(self, percent, *path): yield from self.faults(int(percent), self.file(*path))
@@ -133,11 +150,12 @@ class Answers:
 
 
 async def talk(answers, latency, reader, writer):
-    "One connection: requests are answered one after another until a side has had enough"
+    "Answer the requests of one connection in order, until one side closes it"
     try:
         while line := await reader.readline():
             while (await reader.readline()).strip(): pass
-            pieces = list(answers.answer(line.split()[1].decode())) if b'/_counts' in line else answers.answer(line.split()[1].decode())
+            pieces = answers.answer(line.split()[1].decode())
+            if b'/_counts' in line: pieces = list(pieces)
             await asyncio.sleep(latency)
             close = False
             for piece in pieces:
@@ -148,25 +166,30 @@ async def talk(answers, latency, reader, writer):
                 writer.write(piece or b'')
                 await writer.drain()
             if close: break
-    except Reset: writer.get_extra_info('socket').setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+    except Reset:
+        linger = struct.pack('ii', 1, 0)  # closing then sends a reset
+        writer.get_extra_info('socket').setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     except (ConnectionError, asyncio.IncompleteReadError): pass
     finally: writer.close()
 
 
 async def main(root, latency, hosts):
+    "Serve until standard input is closed; the addresses are printed first, as JSON"
     answers = Answers(Path(root))
-    server = await asyncio.start_server(lambda *o: talk(answers, latency, *o), [f'127.0.0.{i+1}' for i in range(hosts)], 0, backlog=512)
-    print(json.dumps([f'http://{o[0]}:{o[1]}' for s in server.sockets for o in [s.getsockname()]]), flush=True)
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read) # Whoever started this closes the pipe
+    names = [f'127.0.0.{i+1}' for i in range(hosts)]
+    server = await asyncio.start_server(lambda *o: talk(answers, latency, *o), names, 0, backlog=512)
+    bound = [o.getsockname() for o in server.sockets]
+    print(json.dumps([f'http://{host}:{port}' for host, port, *_ in bound]), flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     server.close()
 
 
 class Server:
     "The server, for a `with` statement"
     def __init__(self,
-        root='.', # Folder behind `/file/`
-        latency=0, # Seconds before each answer
-        hosts=1 # Addresses that it listens at: 127.0.0.1 and up
+        root='.', # folder behind `/file/`
+        latency=0, # seconds before each answer
+        hosts=1 # number of addresses to listen on, from 127.0.0.1 up
     ): self.args = [sys.executable, __file__, str(root), str(latency), str(hosts)]
 
     def __enter__(self):
@@ -181,8 +204,8 @@ class Server:
         except subprocess.TimeoutExpired: self.process.kill()
 
     def counts(self):
-        "Address -> how often it was asked for"
-        with urllib.request.urlopen(f'{self.url}/_counts', timeout=30) as r: return Counter(json.load(r))
+        "Number of requests for each address"
+        with urllib.request.urlopen(f'{self.url}/_counts', timeout=30) as response: return Counter(json.load(response))
 
 
 if __name__ == '__main__':

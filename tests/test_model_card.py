@@ -60,6 +60,6 @@ def test_rates_that_were_given_are_in_the_recipe():
 
 def test_the_card_lies_beside_the_settings(run, tmp_path):
     (tmp_path/'settings.ini').write_text('[categories]\na = a\nb = b\n')
-    (tmp_path/'card.md').write_text('## Limits\n\nMany.\n')
+    (tmp_path/'model_card_words.md').write_text('## Limits\n\nMany.\n')
     path = write_card(load_settings(tmp_path/'settings.ini'), run)
     assert path == tmp_path/'MODEL_CARD.md' and path.read_text().endswith('## Limits\n\nMany.\n')

@@ -3,38 +3,35 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from ..files import shipped
-from ..settings import Settings, load_settings
+from ..files import shipped, write_atomically
+from ..settings import Settings, load_settings, settings_text
 from .found import Found
 from .importers import files_by_category, folder
 from .pipeline import take_in
 from .store import Store, adopt
 
-EXAMPLE = '''; The example photos, with settings for a training of a minute. Delete this folder whenever you like
-[categories]
-{categories}
-[data]
-path = .
-[collect]
-enough = 10
-[train]
-weights = {weights}
-size = 128
-batch_size = 16
-frozen_epochs = 3
-unfrozen_epochs = 3
-finder_steps = 20
-[export]
-calibration_pictures = 32
-'''
+HEADER = '; Written for the example photos, with the settings of the project. Delete this folder whenever you like'
 
 
-def _write_settings(file, categories):
-    "The settings file of the example project"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    lines = '\n'.join(f'{c} = {c}, {c} product photo' for c in categories)
-    text = EXAMPLE.format(categories=lines, weights=shipped('export.pkl') or 'imagenet')
-    file.write_text(text, encoding='utf-8')
+def _with_examples(settings, root):
+    "Settings of a project, changed for the example photos in the folder `root`"
+    names = sorted(p.name for p in shipped('examples/photos').iterdir() if p.is_dir())
+    phrases = {c: settings.categories.get(c, (c, f'{c} product photo')) for c in names}
+    weights, learner = settings.train.weights, shipped('export.pkl')
+    if weights == 'imagenet' and settings.train.arch == 'resnet34' and learner: weights = learner
+    network = root/'export.onnx'
+    changed = settings.changed(data_path=root, collect_enough=10, train_weights=str(weights), train_batch_size=16,
+        train_finder_steps=20, train_runs=root/'runs', export_learner=root/'export.pkl', export_network=network,
+        export_calibration_pictures=32, serve_model=network, feedback_folder=root/'feedback',
+        unknown_pictures=root/'unknown', unknown_held=root/'unknown_held')
+    return changed.model_copy(update=dict(file=root/'settings.ini', categories=phrases, labels={}))
+
+
+def _write_settings(settings):
+    "Write the settings file of the example project, if it says something else"
+    text, file = f'{HEADER}\n{settings_text(settings)}', settings.file
+    if file.is_file() and file.read_text(encoding='utf-8') == text: return
+    write_atomically(file, text.encode())
 
 
 def _photos(settings):
@@ -44,13 +41,13 @@ def _photos(settings):
 
 
 def example_settings(
-    root:str|Path # folder of the example project, made if it is missing
+    root:str|Path, # folder of the example project, made if it is missing
+    settings:Settings|None=None # settings that it takes over; None: the nearest `settings.ini`
 )->Settings:
     "A project of its own with the example photos, six categories of twenty"
-    file = Path(root)/'settings.ini'
-    categories = sorted(p.name for p in shipped('examples/photos').iterdir() if p.is_dir())
-    if not file.exists(): _write_settings(file, categories)
-    settings = load_settings(file)
+    example = _with_examples(settings or load_settings(), Path(root).resolve())
+    _write_settings(example)
+    settings = load_settings(example.file)
     if not has_pictures(settings): take_in([_photos(settings)], settings)
     return settings
 
@@ -59,7 +56,7 @@ def example_photos(
     settings:Settings # settings of the example project, or your own
 )->Iterator[Found]:
     "The example photos as a source; empty for a project of your own, where they do not belong"
-    is_example = settings.file.read_text(encoding='utf-8-sig').startswith(EXAMPLE.splitlines()[0])
+    is_example = settings.file.read_text(encoding='utf-8-sig').startswith(HEADER)
     return _photos(settings) if is_example else iter(())
 
 
@@ -84,6 +81,7 @@ def yours_or_examples(
     if has_pictures(settings):
         _adopt(settings)
         return settings
-    print(f"No pictures of {', '.join(settings.categories)} yet in {settings.data.path.name}/images: "
-        "these are the example photos.")
-    return example_settings(settings.data.path/'examples')
+    folder = settings.data.path.name
+    print(f"No pictures of {', '.join(settings.categories)} yet in {folder}/images: these are the example photos,\n"
+        f"in a project of their own, {folder}/examples, with the settings of {settings.file.name}.")
+    return example_settings(settings.data.path/'examples', settings)

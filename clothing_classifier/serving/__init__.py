@@ -1,0 +1,1 @@
+"""What page, command and API share: fetching links, many pictures, heat maps, feedback"""

@@ -1,0 +1,1 @@
+"""What the chapters on training, evaluation and export are made of"""

@@ -125,9 +125,9 @@ def write_card(
     settings:Settings, # the project
     run:Run|str|Path # a training that was evaluated and exported
 )->Path: # MODEL_CARD.md, beside `settings.ini`
-    "Write the model card of a run, with the words of `card.md` where there is one"
+    "Write the model card of a run, with the words of `model_card_words.md` where there is one"
     folder = settings.file.parent
-    words, path = folder/'card.md', folder/'MODEL_CARD.md'
+    words, path = folder/'model_card_words.md', folder/'MODEL_CARD.md'
     text = words.read_text(encoding='utf-8') if words.exists() else ''
     write_atomically(path, model_card(run, text).encode())
     return path

@@ -1,4 +1,5 @@
 """The network as an ONNX file, in 32 or 8 bits, and the check that it answers like the learner"""
+import logging
 import time
 import warnings
 from pathlib import Path
@@ -80,9 +81,11 @@ def write_int8(
         prepared, quantized = Path(folder)/'prepared.onnx', Path(folder)/'quantized.onnx'
         quant_pre_process(str(fp32), str(prepared), skip_symbolic_shape=True)
         # The channels of the first convolution differ in range by a factor of a hundred: it stays in 32 bits
+        logging.disable(logging.WARNING) # what onnxruntime says of vectors, whose axis it asks for in vain
         quantize_static(str(prepared), str(quantized), _Pictures(paths, preprocessing),
             nodes_to_exclude=[_first_convolution(prepared)], quant_format=QuantFormat.QDQ, per_channel=True,
             weight_type=QuantType.QInt8, activation_type=QuantType.QUInt8, calibrate_method=CalibrationMethod.MinMax)
+        logging.disable(logging.NOTSET)
         write_atomically(path, bytes_with_metadata(onnx.load(quantized), metadata))
 
 
