@@ -54,7 +54,7 @@ class Reset(Exception):
 
 
 class Answers:
-    "One method for each kind of address: `/flaky/2/7.jpg` is `flaky('2', 7)`. Each yields a head, then pieces of a body"
+    "One method for each kind of address: `/flaky/2/7.jpg` is `flaky('2', 7)`. It yields a head, then pieces of a body"
     def __init__(self, root=None):
         self.root = root
         self.counts = Counter()
@@ -75,7 +75,6 @@ class Answers:
     def near(self, side, seed): yield from self.whole(picture(seed, int(side)))
     def png(self, seed): yield from self.whole(picture(seed, form='PNG'))
     def blank(self, seed): yield from self.whole(flat(seed))
-    def page(self, seed): yield from self.whole(b'<html>Not a picture</html>', '200 OK', 'Content-Type: image/jpeg')
     def empty(self, seed): yield from self.whole(b'')
     def nolength(self, seed): yield from self.whole(picture(seed), length=False)
     def cut(self, seed): yield from self.whole(picture(seed)[:900], length=False)
@@ -100,6 +99,9 @@ class Answers:
         left = int(times)
         if left: yield from self.whole(b'', '302 On', f'Location: /hop/{left-1}/{seed}.jpg')
         else: yield from self.ok(seed)
+
+    def page(self, seed):
+        yield from self.whole(b'<html>A page, not a picture</html>', '200 OK', 'Content-Type: image/jpeg')
 
     def short(self, seed):
         head, body = self.whole(picture(seed))
