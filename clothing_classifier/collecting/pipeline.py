@@ -160,8 +160,9 @@ def take_in(
     with locked(settings.data.path):
         pipeline = Pipeline(settings)
         with closing(pipeline.store) as store:
-            dropped = store.adopt()
-            pipeline.run(sources)
+            dropped = store.adopt(new_names_only=True)
+            pipeline.run(sources) # finds again what a killed run had stored without a row
+            dropped += store.adopt()
     if pipeline.errors and not (store.rows or store.failures): raise CollectError(' '.join(pipeline.errors))
     for sentence in (*pipeline.errors, *_advice(store, dropped)):
         warnings.warn(sentence, CollectWarning, stacklevel=3)

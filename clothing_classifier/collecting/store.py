@@ -1,5 +1,6 @@
 """The folder of pictures: what is kept, what is rejected and why, and the files that a person put there"""
 import os
+import re
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,6 +63,9 @@ class PhashIndex:
         "The rows of all near duplicates"
         near = is_near_duplicate(self.phashes[:len(self.rows)], phash, bits)
         return [self.rows[i] for i in np.flatnonzero(near)]
+
+
+def _is_stored_name(name): return re.fullmatch(r'[0-9a-f]{40}\.jpg', name) is not None
 
 
 class Store:
@@ -159,9 +163,11 @@ class Store:
         if reason or file.name != f'{checked.sha1}.jpg': file.unlink()
         return reason
 
-    def adopt(self)->list: # (path, reason for the rejection or '') of each file
+    def adopt(self,
+        new_names_only:bool=False # leave files that are named like stored ones, as a killed run leaves them behind
+    )->list: # (path, reason for the rejection or '') of each file
         "Take in the files that a person put into `images/<category>/`"
-        files = self.dropped()
+        files = [file for file in self.dropped() if not (new_names_only and _is_stored_name(file.name))]
         progress = tqdm(files, desc='files put into images', disable=not files)
         return [(file, self._adopt_file(file)) for file in progress]
 
