@@ -81,7 +81,7 @@ def of_text(file):
 
 
 def main():
-    for name in sys.argv[1:]:
+    for name in sys.argv[1:] or ('clothing_classifier', 'nbs', 'README.md'):
         path = Path(name)
         measure = of_text if path.is_file() else of_notebooks if any(path.glob('*.ipynb')) else of_sources
         print(f'{path.name}:', ', '.join(f'{k.replace("_", " ")} {v}' for k, v in measure(path).items()))

@@ -41,7 +41,7 @@ def _check(df, settings):
     few = [c for c in settings.categories if n.get(c, 0) < 10]
     if few:
         raise DataError(f"{folder}: fewer than 10 pictures of {', '.join(few)}; "
-            f"collect or import more, or take them out of [categories] in {settings.file}")
+            f"collect more (--dropped takes in files that you put there), or take them out of {settings.file}")
     present = set(zip(df.category, df.split))
     wanted = [(c, s) for s in ('train','valid') for c in settings.categories]
     missing = [f'{c} in {s}' for c,s in wanted if (c, s) not in present]

@@ -204,10 +204,15 @@ class Settings(BaseModel):
         **changes # new values: `train_size=96`, section and key joined by `_`
     )->'Settings':
         "A copy with other values. Raises `SettingsError`"
-        checked = {}
-        for name,values in _by_section(self.file, changes).items():
-            checked[name] = _section(self.file, name, getattr(self, name).model_dump() | values)
-        return self.model_copy(update=checked)
+        new = {name: getattr(self, name) for name in sections}
+        def update(name, values): new[name] = _section(self.file, name, new[name].model_dump() | values)
+
+        for name,values in _by_section(self.file, changes).items(): update(name, values)
+        before, after = _followers(self.data, self.export), _followers(new['data'], new['export'])
+        for (name, key),place in after.items():
+            section = new[name]
+            if getattr(section, key) == before[name, key]: new[name] = section.model_copy(update={key: place})
+        return self.model_copy(update=new)
 
 
 def _is_section(kind): return isinstance(kind, type) and issubclass(kind, Section)
@@ -345,14 +350,16 @@ def _read(file):
     return {name: dict(parser[name]) for name in parser.sections()}
 
 # %% ../nbs/00_settings.ipynb #c05d2a0d
+def _followers(data, export):
+    "Section and key of paths that follow from others"
+    return {('unknown','pictures'): data.path/'unknown', ('unknown','held'): data.path/'unknown_held',
+        ('feedback','folder'): data.path/'feedback', ('serve','model'): export.network}
+
+
 def _follow(given):
-    "Paths that follow from others, where they are not written"
-    data, network = given['data'].path, given['export'].network
-    unknown = dict(pictures=data/'unknown', held=data/'unknown_held')
-    follow = dict(unknown=unknown, feedback=dict(folder=data/'feedback'), serve=dict(model=network))
-    for name,places in follow.items():
-        missing = {k: v for k,v in places.items() if getattr(given[name], k) is None}
-        given[name] = given[name].model_copy(update=missing)
+    "The paths that follow from others, where they are not written"
+    for (name, key),place in _followers(given['data'], given['export']).items():
+        if getattr(given[name], key) is None: given[name] = given[name].model_copy(update={key: place})
     return given
 
 

@@ -91,8 +91,9 @@ def _record(run, learn, settings, rates, minutes, df):
     "Keep the learner, its history as a chart, and what the training was"
     run.save_chart('history', plot_history(run))
     versions = dict(python=platform.python_version(), torch=torch.__version__, torchvision=torchvision.__version__)
+    best = float(run.history.accuracy.max()) if len(run.history) else None
     run.add_metrics(rates=rates, minutes=round(minutes, 1), seed=settings.train.seed, versions=versions,
-        pictures=df.split.value_counts().to_dict(), best_valid_accuracy=run.history.accuracy.max())
+        pictures=df.split.value_counts().to_dict(), best_valid_accuracy=best)
     run.save(learn)
 
 # %% ../nbs/03_train.ipynb #4c854977
@@ -104,10 +105,11 @@ def train(
     "From pictures on disk to a fine-tuned learner, kept in its run. Raises `DataError` and `TrainError`"
     settings = settings or load_settings()
     t, df = settings.train, pictures(settings) if pics is None else pics
-    run, start = Run(run) if run else Run.new(settings), time.time()
+    run = Run(run) if run else Run.new(settings)
     if t.folds:
         answers = k_fold(settings, df, lambda s, pics, folder: train(s, folder, pics), run.path)
         run.add_metrics(folds=fold_scores(answers))
+    start = time.time()
     torch.set_num_threads(thread_count(t.threads))
     set_seed(t.seed, reproducible=True)
     learn = learner(dataloaders(df, settings), settings, run.path)

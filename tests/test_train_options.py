@@ -116,3 +116,33 @@ def test_validating_changes_nothing(quick):
     with learn.no_bar(), learn.no_logging(): first, second = learn.validate(), learn.validate()
     assert list(first) == list(second)
     assert all((v == before[k]).all() for k, v in learn.model.state_dict().items())
+
+
+def test_a_look_between_the_stages_changes_nothing(quick):
+    "Predictions announce a fit of their own; the next fit keeps its best epoch all the same"
+    learn = quick()
+    best = learn.path/learn.model_dir/'best.pth'
+    best.unlink()
+    learn.keep_best.forget()
+    with learn.no_bar(), learn.no_logging():
+        learn.get_preds()
+        rows = len(Run.of(learn).history)
+        learn.fit_one_cycle(1, 1e-4)
+    assert best.exists() and len(Run.of(learn).history) == rows+1
+
+
+def test_features_of_a_body_that_has_changed_are_computed_again(drawn):
+    from clothing_classifier.dataset import dataloaders, pictures
+    from clothing_classifier.train import learner
+    settings = small_settings(drawn, train_cache_features=True)
+    learn = learner(dataloaders(pictures(settings), settings), settings)
+    with learn.no_bar(), learn.no_logging():
+        learn.fit_one_cycle(1, 1e-3)
+        first = learn.cached_body.features
+        learn.fit_one_cycle(1, 1e-3)
+        assert learn.cached_body.features is first
+        learn.unfreeze()
+        learn.fit_one_cycle(1, 1e-3)
+        learn.freeze()
+        learn.fit_one_cycle(1, 1e-3)
+    assert learn.cached_body.features is not first

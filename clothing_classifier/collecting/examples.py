@@ -22,8 +22,7 @@ def _with_examples(settings, root):
     network = root/'export.onnx'
     changed = settings.changed(data_path=root, collect_enough=10, train_weights=str(weights), train_batch_size=16,
         train_finder_steps=20, train_runs=root/'runs', export_learner=root/'export.pkl', export_network=network,
-        export_calibration_pictures=32, serve_model=network, feedback_folder=root/'feedback',
-        unknown_pictures=root/'unknown', unknown_held=root/'unknown_held')
+        export_calibration_pictures=32, serve_model=network)
     return changed.model_copy(update=dict(file=root/'settings.ini', categories=phrases, labels={}))
 
 

@@ -17,23 +17,22 @@ def _settings_of_a_new_project():
     "The shipped settings; labels of somebody's CSV are left out, for they name the shipped categories"
     from ..files import shipped
     text = shipped('settings.ini').read_text(encoding='utf-8')
-    head, labels, rest = re.split(r'^(?=\[labels\]|\[data\])', text, flags=re.M)
-    kept = [line for line in labels.splitlines(keepends=True) if '=' not in line or line[0] == ';']
-    return head + ''.join(kept) + rest
+    labels = re.compile(r'(?<=^\[labels\]\n).*?(?=^\[|\Z)', flags=re.M|re.S)
+    return labels.sub(lambda section: re.sub(r'(?m)^[^;#\n].*=.*\n', '', section[0]), text)
 
 
 def make_project(
     folder:Path # made if it is missing; has no settings.ini yet
 ):
     "Write settings.ini and the notebooks. Raises `SettingsError`"
-    from ..files import shipped
+    from ..files import shipped, write_atomically
     file, notebooks = folder/'settings.ini', shipped('nbs')
     if file.exists(): raise SettingsError(f"{file}: is there already; name another folder")
     if not notebooks or not shipped('settings.ini'):
         raise SettingsError("the notebooks did not come with this installation; clone the project instead")
     (folder/'nbs').mkdir(parents=True, exist_ok=True)
     for notebook in sorted(notebooks.glob('*.ipynb')): shutil.copyfile(notebook, folder/'nbs'/notebook.name)
-    file.write_text(_settings_of_a_new_project(), encoding='utf-8')
+    write_atomically(file, _settings_of_a_new_project().encode())
 
 
 @app.command('new', epilog=CODES)

@@ -86,7 +86,7 @@ def clean(settings,
     if undo: return show(dict(taken_back=len(journal.undo(settings))), as_json)
     with progress(): ranked = module.suspects(settings)
     ranked = ranked[ranked.kind != ''].head(most)
-    ranked = ranked.assign(path=ranked.path.astype(str))[['category','suggestion','score','reason','path']]
+    ranked = ranked.assign(path=ranked.path.astype(str))[['category','split','suggestion','score','reason','path']]
     if as_json: show_json(ranked)
     else: print(ranked.to_string(index=False))
 
@@ -121,20 +121,13 @@ def train(settings,
     show(dict(run=str(run.path), **run.metrics), as_json)
 
 
-def _newest(runs, folder):
-    "The newest run that may be measured here"
-    found = [runs.Run(file.parent) for file in sorted(folder.glob('*/learner.pkl'))]
-    return next((run for run in reversed(found) if 'apart_from' not in run.metrics), None)
-
-
 def _chosen_run(settings, folder):
     "The run that an option names, or the newest. Raises `SettingsError`"
     training_module('train') # says what to install if fastai is not there
     runs = training_module('training.runs')
-    run = runs.Run(folder.resolve()) if folder else _newest(runs, settings.train.runs)
-    if not run or not (run.path/'learner.pkl').is_file():
-        raise SettingsError(f"{folder or settings.train.runs}: holds no learner.pkl of a training; "
-            "run clothing-classifier train first")
+    run = runs.Run(folder.resolve()) if folder else runs.Run.latest(settings)
+    if not run.learner_file.is_file():
+        raise SettingsError(f"{folder}: holds no learner.pkl of a training; run clothing-classifier train first")
     others = run.metrics.get('apart_from')
     if others:
         raise SettingsError(f"{run.path}: was trained on all that {', '.join(others)} do not test on, some of its own "
@@ -234,6 +227,6 @@ def build(settings, folder:Path=FOLDER, csv:Path=CSV, replace:bool=REPLACE, as_j
     sources = _sources(settings, folder, csv)
     _check_replace(settings, replace)
     with progress():
-        if sources: print(training_module('collect').collect(*sources, settings=settings))
+        print(training_module('collect').collect(*sources or [()], settings=settings)) # files put into images/ first
         figures = exporting.report(module.train(settings), settings, replace=True)
     _show_report(settings, figures, as_json)

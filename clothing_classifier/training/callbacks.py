@@ -48,11 +48,28 @@ def bf16_helps(
     return any(has)
 
 
+class StartsAnew:
+    "Mixin for callbacks that switch themselves off: every fit begins with them on, also after one that broke off"
+    def __call__(self, event):
+        if event == 'before_fit': self.run = True
+        super().__call__(event)
+
+
+class TrainingOnly(StartsAnew):
+    "Mixin for callbacks of a training; `learn.validate()` and `get_preds` announce epochs and fits, too"
+    trained = False
+    def __call__(self, event):
+        if event == 'before_train': self.trained = True
+        if self.trained or event == 'before_fit': super().__call__(event)
+        if event == 'after_fit': self.trained = False
+
+
 class BFloat16(Callback):
     "Run the network under autocast in bfloat16, on any device"
     order = MixedPrecision.order
     def before_batch(self):
-        self.cast = torch.autocast(self.dls.device.type, dtype=torch.bfloat16)
+        whole = not has_cached_body(self.model)
+        self.cast = torch.autocast(self.dls.device.type, dtype=torch.bfloat16, enabled=whole)
         self.cast.__enter__()
 
     def after_pred(self):
@@ -60,7 +77,7 @@ class BFloat16(Callback):
         self.learn.pred = self.pred.float()
 
 
-class GracefulStop(Callback):
+class GracefulStop(StartsAnew, Callback):
     "End training after the batch at the first Ctrl-C, at once at the second"
     order, stopped = 90, False
     def _interrupt(self, *args):
@@ -78,24 +95,18 @@ class GracefulStop(Callback):
     def after_fit(self): signal.signal(signal.SIGINT, self.handler)
 
 
-class TrainingOnly:
-    "Mixin for callbacks of a training; `learn.validate()` and `get_preds` announce epochs and fits, too"
-    trained = False
-    def __call__(self, event):
-        if event == 'before_train': self.trained = True
-        if self.trained or event == 'before_fit': super().__call__(event)
-        if event == 'after_fit': self.trained = False
-
-
 class History(TrainingOnly, Callback):
     "Append every epoch of every stage to history.csv of the run"
     order = 60 # after the recorder
     def before_fit(self): self.run = not in_finder(self)
 
-    def after_epoch(self):
-        file = self.path/'history.csv'
-        rows = [self.recorder.log] if file.exists() else [self.recorder.metric_names, self.recorder.log]
-        with file.open('a') as f: f.writelines(','.join(map(str, o)) + '\n' for o in rows)
+    def before_train(self):
+        if not (self.path/'history.csv').exists(): self._write(self.recorder.metric_names)
+
+    def after_epoch(self): self._write(self.recorder.log)
+
+    def _write(self, values):
+        with (self.path/'history.csv').open('a') as f: f.write(','.join(map(str, values)) + '\n')
 
 
 class FinderCurve(Callback):
@@ -167,12 +178,12 @@ class AverageWeights(TrainingOnly, Callback):
         self.current = None
 
 
-class UnfrozenMixUp(MixUp):
+class UnfrozenMixUp(StartsAnew, MixUp):
     "Mixup in the epochs that train every layer"
     def before_fit(self): self.run = not is_frozen(self.learn)
 
 
-class UnfrozenCutMix(CutMix):
+class UnfrozenCutMix(StartsAnew, CutMix):
     "Cutmix in the epochs that train every layer"
     def before_fit(self): self.run = not is_frozen(self.learn)
 
@@ -183,13 +194,15 @@ def has_cached_body(model)->bool: return 'forward' in vars(model)
 class CachedBody(Callback):
     "While the body is frozen, run it once over the pictures as they are and train the head on its pooled features"
     order = 1 # after `ChannelsLast`
-    def __init__(self): self.features, self.pictures = None, None
+    def __init__(self): self.features, self.source, self.pictures = None, None, None
 
     def before_fit(self): self.restore() # an interrupt may have kept the last fit from doing so
 
     def before_train(self):
-        if not is_frozen(self.learn): return
-        if self.features is None: self.features = self._computed()
+        if not is_frozen(self.learn):
+            self.source = None # the body changes now
+            return
+        if self.source is not self.dls: self.features, self.source = self._computed(), self.dls
         head = nn.Sequential(*self.model[1][2:])
         self.pictures, self.learn.dls, self.learn.dl = self.dls, self.features, self.features.train
         self.model.forward = lambda x: head(x)

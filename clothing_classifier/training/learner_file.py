@@ -17,6 +17,7 @@ def write_learner(
 )->str: # SHA-256 of the file
     "Export a learner in fp32, without the callbacks of training and without folders of this machine"
     path, folder = Path(path).resolve(), learn.path
+    if hasattr(learn, 'cached_body'): learn.cached_body.restore() # a fit may have broken off
     if serving is not None: learn.serving = serving
     learn.model.to(memory_format=torch.contiguous_format).float().cpu()
     training_only = [o for o in learn.cbs if type(o).__name__ not in KEPT]

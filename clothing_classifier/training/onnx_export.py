@@ -82,10 +82,12 @@ def write_int8(
         quant_pre_process(str(fp32), str(prepared), skip_symbolic_shape=True)
         # The channels of the first convolution differ in range by a factor of a hundred: it stays in 32 bits
         logging.disable(logging.WARNING) # what onnxruntime says of vectors, whose axis it asks for in vain
-        quantize_static(str(prepared), str(quantized), _Pictures(paths, preprocessing),
-            nodes_to_exclude=[_first_convolution(prepared)], quant_format=QuantFormat.QDQ, per_channel=True,
-            weight_type=QuantType.QInt8, activation_type=QuantType.QUInt8, calibrate_method=CalibrationMethod.MinMax)
-        logging.disable(logging.NOTSET)
+        try:
+            quantize_static(str(prepared), str(quantized), _Pictures(paths, preprocessing),
+                nodes_to_exclude=[_first_convolution(prepared)], quant_format=QuantFormat.QDQ, per_channel=True,
+                weight_type=QuantType.QInt8, activation_type=QuantType.QUInt8,
+                calibrate_method=CalibrationMethod.MinMax)
+        finally: logging.disable(logging.NOTSET)
         write_atomically(path, bytes_with_metadata(onnx.load(quantized), metadata))
 
 

@@ -30,17 +30,18 @@ class Run:
         path.mkdir(parents=True)
         weights = settings.train.weights
         text = settings_text(settings, '' if weights in ('imagenet','none') else Path(weights).name)
-        (path/'settings.ini').write_text(text, encoding='utf-8')
+        write_atomically(path/'settings.ini', text.encode())
         return cls(path)
 
     @classmethod
     def latest(cls, settings:Settings)->'Run':
         "The newest run with a learner. Raises `TrainError`"
-        found = sorted(settings.train.runs.glob('*/learner.pkl'))
+        runs = [cls(file.parent) for file in sorted(settings.train.runs.glob('*/learner.pkl'))]
+        found = [run for run in runs if 'apart_from' not in run.metrics] # the others have seen test pictures
         if not found:
             raise TrainError(f"{settings.train.runs}: holds no learner.pkl of a training; "
                 "run the chapter 03_train, or clothing-classifier train, first")
-        return cls(found[-1].parent)
+        return found[-1]
 
     @classmethod
     def of(cls,
