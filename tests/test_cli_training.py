@@ -108,7 +108,8 @@ def test_evaluate_prints_a_table(trained, run):
 def test_clean_says_why(trained, run, place):
     code, out, _ = run('clean')
     assert code == 0
-    assert out.split()[:5] == ['category', 'suggestion', 'score', 'reason', 'path'] or out.startswith('Empty')
+    columns = ['category', 'split', 'suggestion', 'score', 'reason', 'path']
+    assert out.split()[:6] == columns or out.startswith('Empty')
 
 
 @pytest.mark.parametrize('cmd', ['export', 'report', 'build'])

@@ -32,7 +32,7 @@ def baselines():
 
 
 def test_the_card_is_the_one_of_the_run():
-    assert (ROOT/'MODEL_CARD.md').read_text() == model_card(RUN, (ROOT/'card.md').read_text())
+    assert (ROOT/'MODEL_CARD.md').read_text() == model_card(RUN, (ROOT/'model_card_words.md').read_text())
 
 
 @each_document

@@ -227,6 +227,7 @@ def build(settings, folder:Path=FOLDER, csv:Path=CSV, replace:bool=REPLACE, as_j
     sources = _sources(settings, folder, csv)
     _check_replace(settings, replace)
     with progress():
-        print(training_module('collect').collect(*sources or [()], settings=settings)) # files put into images/ first
+        training_module('collecting.store').adopt(settings) # files that were put into images/
+        if sources: print(training_module('collect').collect(*sources, settings=settings))
         figures = exporting.report(module.train(settings), settings, replace=True)
     _show_report(settings, figures, as_json)

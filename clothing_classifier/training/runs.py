@@ -40,7 +40,7 @@ class Run:
         found = [run for run in runs if 'apart_from' not in run.metrics] # the others have seen test pictures
         if not found:
             raise TrainError(f"{settings.train.runs}: holds no learner.pkl of a training; "
-                "run the chapter 03_train, or clothing-classifier train, first")
+                "run clothing-classifier train first, or the chapter 03_train")
         return found[-1]
 
     @classmethod
