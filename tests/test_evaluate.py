@@ -10,7 +10,7 @@ from drawings import draw_folder
 
 from clothing_classifier.dataset import pictures
 from clothing_classifier.evaluate import evaluate, evaluate_folder
-from clothing_classifier.training.answers import Answers, answers_of, calibrate, numbers_of
+from clothing_classifier.training.answers import LearnerAnswers, answers_of, calibrate, numbers_of
 from clothing_classifier.training.metrics import score_table
 from clothing_classifier.training.runs import Run
 from clothing_classifier.training.splits import DataError
@@ -80,7 +80,7 @@ def test_calibration_keeps_the_wanted_share_known(trained):
 
 def test_the_score_decides_where_there_is_one():
     serving = dict(temperature=1., thresholds=dict(max_probability=.5, score=0.))
-    answers = Answers(['a', 'b'], np.array([[9., 0], [9, 0]]), np.array([1., -1]))
+    answers = LearnerAnswers(['a', 'b'], np.array([[9., 0], [9, 0]]), np.array([1., -1]))
     assert list(answers.known(serving)) == [True, False]
     serving['thresholds'].pop('score')
     assert list(answers.known(serving)) == [True, True]

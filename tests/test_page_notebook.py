@@ -7,7 +7,7 @@ import sys
 import pytest
 from conftest import ROOT, SIX, dyno, example, free_port, idle, open_page, serving, upload_of, wait_until
 
-from clothing_classifier.page.shared_classifier import Answer, Picture, shared_classifier
+from clothing_classifier.page.shared_classifier import PageAnswer, UploadedPicture, shared_classifier
 from clothing_classifier.settings import load_settings
 
 CHANGES = {
@@ -53,19 +53,19 @@ def test_a_changed_cell_changes_the_page(browser, tmp_path):
     ('unknown', None, 0, 'unknown'),
     ({'socks': .3, 'jeans': .7}, 'jeans', .7, 'jeans'),
     ({}, None, 0, 'unknown'),
-    (Answer('socks', {'socks': .4}, known=False), 'socks', .4, 'unknown')])
+    (PageAnswer('socks', {'socks': .4}, known=False), 'socks', .4, 'unknown')])
 def test_what_the_function_may_return(returned, category, probability, answer):
-    given = Answer.of(returned)
+    given = PageAnswer.of(returned)
     assert (given.category, given.probability, given.answer) == (category, probability, answer)
 
 
 def test_anything_else_is_explained():
-    with pytest.raises(TypeError, match='return what classifier.predict returns'): Answer.of(None)
+    with pytest.raises(TypeError, match='return what classifier.predict returns'): PageAnswer.of(None)
 
 
 @needs_model
 def test_without_a_server_the_classifier_is_in_this_process():
-    classifier, picture = shared_classifier(load_settings(ROOT/'settings.ini')), Picture(data=example('jeans'))
+    classifier, picture = shared_classifier(load_settings(ROOT/'settings.ini')), UploadedPicture(data=example('jeans'))
     assert sorted(classifier.categories) == sorted(SIX)
     assert classifier.predict(picture).answer == 'jeans' and picture.thumbnail[:2] == b'\xff\xd8'
 

@@ -93,7 +93,7 @@ class Journal:
         return list(batches.values())
 
 
-def locked(settings:Settings)->FileLock:
+def files_locked(settings:Settings)->FileLock:
     "A lock to hold while files or marks change, so that two windows can clean one folder"
     settings.data.path.mkdir(parents=True, exist_ok=True)
     return FileLock(settings.data.path/'.clean.lock', timeout=60)
@@ -149,7 +149,7 @@ def apply(
 )->list: # the `Move`s that were made
     "Move pictures as decided, journal first; can be killed and repeated at any point. Raises `CleanError`"
     settings = settings or load_settings()
-    with locked(settings):
+    with files_locked(settings):
         journal = Journal(settings.data.path)
         journal.finish()
         return journal.run(plan(decisions, settings))
@@ -171,7 +171,7 @@ def undo(
 )->list: # the moves that were taken back, oldest apply first
     "Take back the last apply, or all"
     settings = settings or load_settings()
-    with locked(settings):
+    with files_locked(settings):
         journal = Journal(settings.data.path)
         journal.finish()
         batches = journal.applied() if everything else journal.applied()[-1:]
@@ -192,7 +192,7 @@ class Marks:
     )->dict: # every mark
         "Set and remove marks, in one write. Raises `CleanError`"
         for decision in filter(None, changes.values()): _check_decision(decision, self.settings)
-        with locked(self.settings):
+        with files_locked(self.settings):
             marks = {sha1: decision for sha1,decision in (self.read()|changes).items() if decision}
             write_atomically(self.file, json.dumps(marks).encode())
         return marks

@@ -10,7 +10,7 @@ from ..settings import Settings
 from ..training.splits import DataError
 from ..training.weights import TrainError
 from . import CleanError
-from .journal import Journal, Marks, apply, decision_of, locked, picture_paths, plan, undo
+from .journal import Journal, Marks, apply, decision_of, files_locked, picture_paths, plan, undo
 from .listing import (
     COLUMNS,
     amount,
@@ -46,7 +46,7 @@ class Cleaner(anywidget.AnyWidget):
         self.ranked = self.table = pd.DataFrame(columns=COLUMNS)
         self.listed, self.visible, self.planned = [], [], None # SHA-1s of the list, of its page; sentences
         self.busy, self.message, self.progress = False, '', 0
-        with locked(settings): Journal(settings.data.path).finish()
+        with files_locked(settings): Journal(settings.data.path).finish()
         self.on_msg(lambda widget, message, buffers: self.do(**message))
         self.rank()
 

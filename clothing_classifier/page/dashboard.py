@@ -8,7 +8,7 @@ import anywidget
 import traitlets
 
 from ..texts import Texts
-from .shared_classifier import Answer, Picture, RequestRefused, SharedClassifier, shared_classifier
+from .shared_classifier import PageAnswer, RequestRefused, SharedClassifier, UploadedPicture, shared_classifier
 from .static_files import join_modules, static_text
 
 __all__ = ['Page', 'shared_classifier']
@@ -37,9 +37,9 @@ class Upload:
     def is_complete(self)->bool: return len(self.data) >= self.size
 
     @property
-    def picture(self)->Picture:
+    def picture(self)->UploadedPicture:
         kept = {name: self.values[name] for name in ('name', 'url', 'sha1') if name in self.values}
-        return Picture(data=bytes(self.data), **kept)
+        return UploadedPicture(data=bytes(self.data), **kept)
 
     def add(self,
         part:bytes # next part of the file
@@ -58,7 +58,7 @@ class Page(anywidget.AnyWidget):
     about = traitlets.Dict().tag(sync=True) # what the browser shows before the first picture
 
     def __init__(self,
-        answer, # function: `Picture` -> what `classifier.predict` returns, a category, or category -> probability
+        answer, # function of an `UploadedPicture`; returns a prediction, a category, or category -> probability
         classifier:SharedClassifier, # opens pictures, explains answers, keeps corrections
         title:str|None=None, # heading; None: the one in the settings
         sentence:str|None=None # text below the heading; None: the categories that it tells apart
@@ -118,7 +118,7 @@ class Page(anywidget.AnyWidget):
         else: self._reply(upload.id, jpegs, done=True, **content)
 
     def _answer(self, picture, values):
-        answer = Answer.of(self.answer(picture))
+        answer = PageAnswer.of(self.answer(picture))
         self.classifier.open(picture)
         names = 'answer', 'category', 'probability', 'probabilities', 'known'
         return {name: getattr(answer, name) for name in names} | dict(sha1=picture.sha1), [picture.thumbnail]

@@ -17,7 +17,7 @@ class Refusal(VisitorError):
     "A request that the settings do not allow"
 
 
-def example_photos(
+def page_examples(
     categories # those that the network knows
 )->list: # (category, JPEG)
     "The photos that the page offers, if they are installed"
@@ -92,7 +92,7 @@ class InferenceServer:
         "What the page shows before the first picture"
         from ..serving.heat_map import has_map
         settings, labels = self.settings, self.classifier.labels
-        examples = example_photos(labels)
+        examples = page_examples(labels)
         about = dict(
             categories={name: self.texts.category(name) for name in labels},
             heat_maps=has_map(self.classifier),

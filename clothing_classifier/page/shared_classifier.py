@@ -11,7 +11,7 @@ class RequestRefused(Exception):
 
 
 @dataclass
-class Picture:
+class UploadedPicture:
     "A picture that a visitor sent"
     name: str = '' # file name or link
     data: bytes = b'' # content of the file; empty for a link
@@ -21,7 +21,7 @@ class Picture:
 
 
 @dataclass
-class Answer:
+class PageAnswer:
     "What the page shows for a picture"
     category: str|None # likeliest category
     probabilities: dict = field(default_factory=dict) # category -> probability, likeliest first
@@ -34,9 +34,9 @@ class Answer:
 
     @classmethod
     def of(cls,
-        value # `Answer`, `Prediction`, category, 'unknown', or dict of category -> probability
-    )->'Answer':
-        "What a function for the page returned, as an `Answer`"
+        value # `PageAnswer`, `Prediction`, category, 'unknown', or dict of category -> probability
+    )->'PageAnswer':
+        "What a function for the page returned, as a `PageAnswer`"
         if value == 'unknown': return cls(None, known=False)
         if isinstance(value, str): return cls(value, {value: 1.})
         if isinstance(value, dict): return cls._likeliest(value)
@@ -73,21 +73,21 @@ class SharedClassifier:
         picture.sha1 = answer.pop('sha1')
         return answer
 
-    def predict(self, picture:Picture)->Answer:
+    def predict(self, picture:UploadedPicture)->PageAnswer:
         "The answer for a picture. Raises `RequestRefused`"
-        return Answer(**self._open('predict', picture))
+        return PageAnswer(**self._open('predict', picture))
 
-    def open(self, picture:Picture)->Picture:
+    def open(self, picture:UploadedPicture)->UploadedPicture:
         "The picture with its thumbnail. Raises `RequestRefused`"
         if not picture.thumbnail: self._open('open', picture)
         return picture
 
-    def explain(self, picture:Picture, category:str)->tuple: # places, JPEG
+    def explain(self, picture:UploadedPicture, category:str)->tuple: # places, JPEG
         "Where the network looked for a category. Raises `RequestRefused`"
         answer, (jpeg,) = self._ask('explain', picture, category=category, sha1=picture.sha1)
         return answer['places'], jpeg
 
-    def keep(self, picture:Picture, category:str, answer:str):
+    def keep(self, picture:UploadedPicture, category:str, answer:str):
         "Keep a picture with its right category, for the next training. Raises `RequestRefused`"
         self._ask('keep', picture, category=category, answer=answer, sha1=picture.sha1)
 

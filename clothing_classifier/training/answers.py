@@ -15,7 +15,7 @@ from .unknown import KnownScore, auroc, fit_known_score, other_pictures
 
 
 @dataclass(frozen=True)
-class Answers:
+class LearnerAnswers:
     "The answers of a learner, a row a picture"
     labels:list # categories in the order of the columns
     logits:np.ndarray # (n, categories)
@@ -67,16 +67,16 @@ def numbers_of(
 def answers_of(
     learn, # fastai learner from `learner`, `Run.load` or `load_learner`
     paths # pictures
-)->Answers:
+)->LearnerAnswers:
     "What a learner answers for some pictures"
     labels, score = list(learn.dls.vocab), getattr(learn, 'known', None)
-    if not has_head(learn.model): return Answers(labels, logits_of(learn, paths))
+    if not has_head(learn.model): return LearnerAnswers(labels, logits_of(learn, paths))
     logits, features = outputs_of(learn, paths)
-    return Answers(labels, logits, None if score is None else score(torch.tensor(features)).numpy())
+    return LearnerAnswers(labels, logits, None if score is None else score(torch.tensor(features)).numpy())
 
 
 def calibrate(
-    answers:Answers, # for validation pictures
+    answers:LearnerAnswers, # for validation pictures
     y:np.ndarray, # (n,), right categories as numbers
     keep_percent:float=97 # percent of these pictures that stay known
 )->dict: # temperature and thresholds
@@ -105,7 +105,7 @@ def learn_known_score(
 
 def unknown_kinds(
     learn, # fastai learner
-    answers:Answers, # for test pictures
+    answers:LearnerAnswers, # for test pictures
     serving:dict, # temperature and thresholds
     settings:Settings # the project
 )->dict: # kind -> pictures, auroc, unknown (share)
