@@ -181,6 +181,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                         'clothing_classifier/settings.py'),
                                               'clothing_classifier.settings._followers': ( 'settings.html#_followers',
                                                                                            'clothing_classifier/settings.py'),
+                                              'clothing_classifier.settings._frames': ( 'settings.html#_frames',
+                                                                                        'clothing_classifier/settings.py'),
                                               'clothing_classifier.settings._is_folder_name': ( 'settings.html#_is_folder_name',
                                                                                                 'clothing_classifier/settings.py'),
                                               'clothing_classifier.settings._is_section': ( 'settings.html#_is_section',

@@ -5,7 +5,6 @@ import site
 import sys
 from pathlib import Path
 
-import numpy as np
 
 
 def write_atomically(
@@ -38,18 +37,20 @@ def sha256(
 
 
 def is_near_duplicate(
-    phashes:np.ndarray, # uint64 (n,), perceptual hashes
-    phash:int|np.uint64, # the hash they are compared with
+    phashes, # uint64 (n,), perceptual hashes
+    phash, # the hash they are compared with
     bits:int # largest Hamming distance of near duplicates, 0 to 64
-)->np.ndarray: # bool (n,)
+): # array of bool (n,)
     "Which pictures are near duplicates of one picture"
+    import numpy as np # takes memory that a kernel does not need
     return np.bitwise_count(phashes ^ np.uint64(phash)) <= bits
 
 
 def phash_array(
     hexes # perceptual hashes as hex digits
-)->np.ndarray: # uint64 (n,)
+): # array of uint64 (n,)
     "Perceptual hashes of a table as numbers"
+    import numpy as np
     return np.array([int(digits, 16) for digits in hexes], np.uint64)
 
 

@@ -140,6 +140,9 @@ class Unknown(Section):
     held:Path|None = setting(None, 'others, for the report; default: unknown_held/ in [data] path')
 
 # %% ../nbs/00_settings.ipynb #e6074058
+def _frames(): return 'https://huggingface.co' if 'SPACE_ID' in os.environ else 'none' # where a Space is shown
+
+
 class Serve(Section):
     "The page, the command and the API"
     model:Path|None = setting(None, 'the .onnx file that answers; default: [export] network')
@@ -148,7 +151,8 @@ class Serve(Section):
     max_megapixels:float = setting(25, 'megapixels of a picture, checked before it is decoded', ge=.01, le=178)
     title:str = setting('What are you wearing?', 'heading of the page')
     language:Literal['en','lt'] = setting('en', 'language of the page: en or lt')
-    visitors:int = setting(12, 'pages open at the same time; about 20 MB each', ge=1, le=10000)
+    memory_mb:int = setting(512, 'megabytes for the page and all its visitors; the next visitor waits', ge=1)
+    embed:str = setting(_frames(), 'pages that may show this one in a frame: none, * or https://shop.example')
     ip:str = setting('127.0.0.1', 'address to listen on; 0.0.0.0 for all')
     port:int = setting(8866, 'port to listen on', ge=0, le=65535)
 

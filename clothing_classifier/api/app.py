@@ -141,3 +141,15 @@ def serve_api(
     settings = settings or load_settings()
     logging.basicConfig(format='%(asctime)s %(levelname)s %(message)s', level=logging.INFO)
     server.run(create_app(settings), settings)
+
+
+def serve_api_behind_page(
+    inference, # `InferenceServer`, whose network, links and feedback the API shares
+    listener # socket on which the page's server asks
+):
+    "Answer the requests that the page's server passes on"
+    app = create_app(inference.settings,
+        classifier=inference.classifier,
+        fetcher=inference.links,
+        feedback=inference.feedback)
+    server.run_on(app, listener)

@@ -1,6 +1,7 @@
 """uvicorn that stops without losing a request"""
 
 import math
+import socket
 import threading
 
 import uvicorn
@@ -32,3 +33,12 @@ def run(
         log_config=None, access_log=False, server_header=False,
         timeout_graceful_shutdown=math.ceil(settings.api.drain_seconds))
     DrainingServer(config).run()
+
+
+def run_on(
+    app:FastAPI, # application of `create_app`
+    listener:socket.socket # behind another server, which says who asks in X-Forwarded-For
+):
+    "Serve an application in a thread until the process ends"
+    config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, forwarded_allow_ips='*')
+    uvicorn.Server(config).run(sockets=[listener])

@@ -48,9 +48,7 @@ def _check_address(ip, port):
 
 def _serve_page(settings, browser):
     "Serve the page that classifies"
-    from ..predict import check_model
     app_notebook = notebook(settings, 'app.ipynb')
-    check_model(settings.serve.model)
     settings_for_notebooks(settings)
     from ..page.server import serve_page
     serve_page(settings, app_notebook, browser)

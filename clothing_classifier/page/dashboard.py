@@ -1,6 +1,5 @@
 """The page of `app.ipynb`: pictures come in from the browser, and a function answers each"""
 
-import base64
 import sys
 import traceback
 
@@ -8,13 +7,11 @@ import anywidget
 import traitlets
 
 from ..texts import Texts
+from .about import MODULES, page_about
 from .shared_classifier import PageAnswer, RequestRefused, SharedClassifier, UploadedPicture, shared_classifier
 from .static_files import join_modules, static_text
 
 __all__ = ['Page', 'shared_classifier']
-
-MODULES = 'dom', 'requests', 'correction', 'card', 'table', 'picture', 'intake', 'results', 'visit', 'page'
-
 
 class Upload:
     "A request of the browser, and what has arrived of its file"
@@ -49,9 +46,6 @@ class Upload:
         self.data += part
 
 
-def _data_url(jpeg): return f'data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}'
-
-
 class Page(anywidget.AnyWidget):
     "The page; display it"
     _esm, _css = join_modules(*MODULES), static_text('page.css')
@@ -68,15 +62,7 @@ class Page(anywidget.AnyWidget):
         self.texts = Texts(serve.language)
         self.most = int(serve.max_upload_mb*1e6) # bytes of an upload
         self.upload = None # the one that is arriving
-        categories = self.texts.list(classifier.categories)
-        examples = zip(classifier.about['examples'], map(_data_url, classifier.examples), strict=True)
-        super().__init__(about=classifier.about | dict(
-            title=title or serve.title,
-            sentence=sentence or self.texts('tells', labels=categories),
-            examples=list(examples),
-            max_mb=serve.max_upload_mb,
-            texts=self.texts.texts,
-            language=serve.language))
+        super().__init__(about=page_about(classifier.settings, classifier.about, classifier.examples, title, sentence))
         self.on_msg(self._receive)
 
     def _receive(self, widget, message, buffers):

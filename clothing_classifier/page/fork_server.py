@@ -7,11 +7,10 @@ import os
 import select
 import signal
 import socket
-import subprocess
 import sys
+from contextlib import suppress
 
-from jupyter_client.provisioning.local_provisioner import LocalProvisioner
-from jupyter_server.services.kernels.kernelmanager import ServerKernelManager
+from .processes import begin_process, start_process
 
 PRELOADED = """ipykernel.ipkernel ipykernel.kernelapp ipykernel.zmqshell IPython.core.completerlib
     IPython.core.debugger IPython.core.oinspect IPython.extensions.storemagic psutil tornado.locks
@@ -38,16 +37,16 @@ def _fork():
 
 
 def run_fork_server(
-    fd:int # file descriptor of a socket
+    connection:socket.socket
 ):
     "Fork a kernel for each line that comes in, and answer with its process id"
+    begin_process()
     sys.modules['debugpy'] = None # 15 MB that no visitor needs
     for module in PRELOADED: importlib.import_module(module)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN) # the system removes ended kernels
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.collect()
     gc.freeze() # the collector would write to these objects, and so copy memory that all kernels share
-    with socket.socket(fileno=fd) as connection, connection.makefile('rb') as lines:
+    with connection, connection.makefile('rb') as lines:
         for line in lines:
             pid = _fork()
             if pid: connection.sendall(b'%d\n' % pid)
@@ -73,7 +72,10 @@ class ForkedProcess:
         return bool(poll.poll(timeout))
 
     def poll(self): return 0 if self.fd is None or self._has_ended(0) else None
-    def send_signal(self, signal_number): signal.pidfd_send_signal(self.fd, signal_number)
+    def send_signal(self, signal_number):
+        "A process that has ended already gets none"
+        with suppress(ProcessLookupError): signal.pidfd_send_signal(self.fd, signal_number)
+
     def kill(self): self.send_signal(signal.SIGKILL)
     def terminate(self): self.send_signal(signal.SIGTERM)
 
@@ -98,15 +100,11 @@ class ForkServer:
     running = None
     possible = _has_pidfd()
 
-    def __init__(self): self._start()
+    def __init__(self): self._start(fork=True)
 
-    def _start(self):
+    def _start(self, fork):
         ours, theirs = socket.socketpair()
-        code = f'from clothing_classifier.page.fork_server import run_fork_server; run_fork_server({theirs.fileno()})'
-        env = os.environ | dict(MALLOC_ARENA_MAX='2', MPLBACKEND='agg')
-        command = [sys.executable, '-c', code]
-        self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=env)
-        theirs.close()
+        with theirs: self.process = start_process(run_fork_server, theirs, fork=fork)
         ours.settimeout(120)
         self.socket, self.lines = ours, ours.makefile('rb')
         ForkServer.running = self
@@ -121,7 +119,7 @@ class ForkServer:
         pid = self._ask(request)
         if not pid:
             self.stop()
-            self._start()
+            self._start(fork=False)
             pid = self._ask(request)
         if pid < 1: raise OSError('no kernel could be started: too little memory, or too many processes')
         return ForkedProcess(pid)
@@ -136,25 +134,6 @@ class ForkServer:
     def stop(self):
         self.socket.close()
         self.lines.close()
-        try: self.process.wait(10)
-        except subprocess.TimeoutExpired: self.process.kill()
+        self.process.join(10)
+        self.process.kill()
         ForkServer.running = None
-
-
-class ForkProvisioner(LocalProvisioner):
-    "Provides a kernel that the fork server started"
-    async def launch_kernel(self, cmd, **kwargs):
-        file = cmd[cmd.index('-f')+1]
-        env = kwargs.get('env') or dict(os.environ)
-        self.process = ForkServer.running.fork(file, env, kwargs.get('cwd'))
-        self.pid = self.pgid = self.process.pid
-        return self.connection_info
-
-
-class ForkKernelManager(ServerKernelManager):
-    "A kernel from the fork server, if one runs"
-    async def _async_pre_start_kernel(self, **kwargs):
-        if ForkServer.running and self.provisioner is None:
-            id = self.kernel_id or kwargs.get('kernel_id')
-            self.provisioner = ForkProvisioner(kernel_id=id, kernel_spec=self.kernel_spec, parent=self)
-        return await super()._async_pre_start_kernel(**kwargs)

@@ -5,27 +5,16 @@ import threading
 import traceback
 from contextlib import contextmanager, nullcontext
 from functools import cached_property
-from pathlib import Path
 
 from ..settings import Settings
 from ..texts import Texts, VisitorError
+from .about import described, page_examples
 
 THUMBNAIL_SIDE = 480 # pixels
 
 
 class Refusal(VisitorError):
     "A request that the settings do not allow"
-
-
-def page_examples(
-    categories # those that the network knows
-)->list: # (category, JPEG)
-    "The photos that the page offers, if they are installed"
-    from ..files import shipped
-    folder = shipped('examples/photos')
-    if folder is None: return []
-    names = map(Path, (folder/'best.txt').read_text().split())
-    return [(name.parent.name, (folder/name).read_bytes()) for name in names if name.parent.name in categories]
 
 
 class InferenceServer:
@@ -91,14 +80,9 @@ class InferenceServer:
     def describe(self, data):
         "What the page shows before the first picture"
         from ..serving.heat_map import has_map
-        settings, labels = self.settings, self.classifier.labels
+        labels = self.classifier.labels
         examples = page_examples(labels)
-        about = dict(
-            categories={name: self.texts.category(name) for name in labels},
-            heat_maps=has_map(self.classifier),
-            links=settings.links.follow,
-            choices=list(settings.categories) if settings.feedback.store != 'no' else [],
-            examples=[category for category,_ in examples])
+        about = described(self.settings, labels, examples, has_map(self.classifier))
         return about, [jpeg for _,jpeg in examples]
 
     def open(self, data, url=None, predict=False):

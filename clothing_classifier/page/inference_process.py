@@ -1,12 +1,13 @@
 """One process that looks at the pictures of all visitors, and the connection of a kernel to it"""
 
-import ctypes
 import json
+import multiprocessing
 import os
 import secrets
+import select
 import shutil
+import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
@@ -19,8 +20,18 @@ from pathlib import Path
 from ..settings import Settings, load_settings
 from ..texts import Texts
 from .inference import InferenceServer
+from .processes import begin_process, start_process, start_thread, trim_memory
 
 VARIABLE = 'CLOTHING_CLASSIFIER_INFERENCE' # environment variable with the address and the key, for the kernels
+NO_MODEL = 2 # exit code
+
+
+def api_address(
+    address:str # path of the inference process's socket
+)->str: # path of another
+    "Where the inference process answers the REST API"
+    return str(Path(address).with_name('api'))
+
 
 _uploads_in_memory = threading.Semaphore(2)
 
@@ -40,34 +51,43 @@ def _answer(server, connection):
     finally: connection.close()
 
 
-def _end_with_parent():
-    "End this process when the one that started it has ended and so closed our stdin"
-    sys.stdin.read()
-    os._exit(0)
+def _serve_api(server, address):
+    "Answer the REST API; its libraries are loaded when the first request is there"
+    Path(address).unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen(128)
+        select.select([listener], [], [])
+        from ..api.app import serve_api_behind_page
+        serve_api_behind_page(server, listener)
 
 
-def _trim_memory():
-    "Give what loading has left free back to the system, where the C library is glibc"
-    try: ctypes.CDLL(None).malloc_trim(0)
-    except (AttributeError, OSError, TypeError): pass
+def _load(server):
+    "Load the network; one that cannot be used ends the server"
+    from ..predict import ModelError
+    try: server.describe(b'')
+    except ModelError as e:
+        print(f'clothing-classifier: {e}', file=sys.stderr, flush=True)
+        os._exit(NO_MODEL)
 
 
 def run_inference_process():
     "Answer requests, each in a thread, until the server ends"
+    begin_process()
     from ..images import give_memory_back
     give_memory_back()
     address, key = json.loads(os.environ[VARIABLE])
     server = InferenceServer(load_settings())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    start_thread(_serve_api, server, api_address(address))
     Path(address).unlink(missing_ok=True)
     with Listener(address, 'AF_UNIX', backlog=128, authkey=key.encode()) as listener:
-        server.ask('describe') # loads the model
-        _trim_memory()
+        _load(server)
+        trim_memory()
         while True:
             try: connection = listener.accept()
             except (OSError, EOFError, AuthenticationError) as e:
                 print(f'inference process: a connection failed: {e}', file=sys.stderr)
-            else: threading.Thread(target=_answer, args=(server, connection), daemon=True).start()
+            else: start_thread(_answer, server, connection)
 
 
 class InferenceConnection:
@@ -110,29 +130,35 @@ def open_inference(
 
 class InferenceProcess:
     "Runs the inference process, and starts it again when it ends"
-    possible = hasattr(socket, 'AF_UNIX')
+    possible = 'fork' in multiprocessing.get_all_start_methods()
 
     def __init__(self):
+        self.failed = False # whether there is no network that can be used
         self.folder = tempfile.mkdtemp(prefix='clothing-classifier-')
         self.stopped = threading.Event()
-        os.environ[VARIABLE] = json.dumps([f'{self.folder}/inference', secrets.token_hex()])
-        self._start()
-        threading.Thread(target=self._restart, daemon=True).start()
+        address = f'{self.folder}/inference'
+        self.api_address = api_address(address)
+        os.environ[VARIABLE] = json.dumps([address, secrets.token_hex()])
+        self.process = start_process(run_inference_process, fork=True)
 
-    def _start(self):
-        code = 'from clothing_classifier.page.inference_process import run_inference_process; run_inference_process()'
-        env = os.environ | dict(MALLOC_ARENA_MAX='2')
-        self.process = subprocess.Popen([sys.executable, '-c', code], stdin=subprocess.PIPE, env=env)
+    def watch(self):
+        "From now on start the process again when it ends"
+        start_thread(self._restart)
 
     def _restart(self):
         while True:
-            self.process.wait()
+            self.process.join()
             if self.stopped.wait(.5): return
-            self._start()
+            if self.process.exitcode == NO_MODEL: return self._end_server()
+            self.process = start_process(run_inference_process, fork=False)
+
+    def _end_server(self):
+        self.failed = True
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def stop(self):
         self.stopped.set()
         self.process.kill()
-        self.process.wait()
+        self.process.join()
         shutil.rmtree(self.folder, ignore_errors=True)
         os.environ.pop(VARIABLE, None)

@@ -1,5 +1,6 @@
 """The HTML around the page's widget, from the files in `static/`"""
 
+import json
 import shutil
 from pathlib import Path
 from urllib.parse import quote
@@ -8,7 +9,11 @@ from jinja2 import Environment, FileSystemLoader
 
 from ..settings import Settings
 from ..texts import Texts
+from .about import MODULES, described, page_about, page_examples
 from .static_files import STATIC, join_modules, static_text
+
+
+SCRIPTS = *MODULES, 'kernel_channel', 'page_model', 'start'
 
 
 def template_values(
@@ -20,10 +25,9 @@ def template_values(
         title=settings.serve.title,
         language=texts.language,
         loading=texts('loading'),
-        full=texts('full'),
+        noscript=texts('noscript'),
         icon='data:image/svg+xml,' + quote(static_text('icon.svg')),
-        style=static_text('loading.css'),
-        script=join_modules('kernel_channel', 'start'))
+        style=static_text('loading.css'))
 
 
 def write_template(
@@ -34,9 +38,14 @@ def write_template(
     return Path(folder)
 
 
-def full_page(
-    settings:Settings # title and language
+def page_html(
+    settings:Settings # categories, title, language
 )->str: # HTML
-    "The page of a visitor too many; it tries again every five seconds"
-    template = Environment(loader=FileSystemLoader(STATIC)).get_template('full.html.j2')
-    return template.render(page=template_values(settings))
+    "The page before it has a kernel"
+    template = Environment(loader=FileSystemLoader(STATIC)).get_template('page.html.j2')
+    examples = page_examples(settings.categories)
+    about = page_about(settings, described(settings, settings.categories, examples), [jpeg for _,jpeg in examples])
+    return template.render(
+        page=template_values(settings) | dict(style=static_text('page.css')),
+        about=json.dumps(about).replace('<', '\\u003c'),
+        script=join_modules(*SCRIPTS))

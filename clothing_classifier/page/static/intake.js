@@ -129,7 +129,6 @@ export class Intake {
       dragleave: event => event.relatedTarget || this.highlight(false),
       drop: event => this.onDrop(event),
       paste: event => this.onPaste(event),
-      'cc-lost': () => this.visit.showLost(),
     };
     for (const [name, listener] of Object.entries(listeners)) window.addEventListener(name, listener);
     return () => {

@@ -35,48 +35,57 @@ function unpack(data) {
   };
 }
 
+const SECONDS_BETWEEN_BEATS = 1;
+const SECONDS_OF_SILENCE = 3; // after which a server that was asked for a sign of life is lost
+const SECONDS_WHILE_SENDING = 30; // the same while a file is on its way, which the sign must wait for
+
 export class KernelChannel {
-  constructor(baseUrl, kernelId) {
-    this.baseUrl = baseUrl;
-    this.kernelId = kernelId;
+  constructor(kernel) {
     this.session = crypto.randomUUID?.() || String(Math.random());
     this.sent = 0;
     this.unsent = [];
-    this.failures = 0;
-    this.closed = false;
     this.onMessage = () => {};
-    this.open();
+    this.onLost = () => {};
+    const url = new URL(`api/kernels/${kernel}/channels?session_id=${this.session}`, document.baseURI);
+    url.protocol = url.protocol.replace('http', 'ws');
+    this.open(url);
   }
 
-  open() {
-    const url = this.baseUrl.replace(/^http/, 'ws');
-    const protocol = 'v1.kernel.websocket.jupyter.org';
-    this.socket = new WebSocket(`${url}api/kernels/${this.kernelId}/channels?session_id=${this.session}`, protocol);
+  open(url) {
+    this.socket = new WebSocket(url, 'v1.kernel.websocket.jupyter.org');
     this.socket.binaryType = 'arraybuffer';
     this.socket.onopen = () => {
-      this.failures = 0;
       for (const message of this.unsent.splice(0)) this.socket.send(message);
+      this.heartbeat = setInterval(() => this.beat(), SECONDS_BETWEEN_BEATS * 1000);
     };
     this.socket.onmessage = ({ data }) => {
+      this.asked = null;
+      if (data === 'pong') return;
       const message = unpack(data);
       if (message.type === 'comm_msg') this.onMessage(message);
     };
-    this.socket.onclose = () => {
-      if (!this.closed) this.reopenLater();
-    };
+    this.socket.onclose = () => this.lose();
   }
 
-  reopenLater() {
-    setTimeout(() => this.reopen(), 300 * 2 ** this.failures++);
+  // Asks the server for a sign of life
+  beat() {
+    if (!this.asked) {
+      this.asked = Date.now();
+      this.isSending = this.sentSinceBeat;
+      this.sentSinceBeat = false;
+      return this.socket.send('ping');
+    }
+    const isSending = this.isSending || this.sentSinceBeat || this.socket.bufferedAmount > 0;
+    const patience = isSending ? SECONDS_WHILE_SENDING : SECONDS_OF_SILENCE;
+    if (Date.now() - this.asked >= patience * 1000) this.lose();
   }
 
-  // Opens the socket again if the kernel is still there
-  async reopen() {
-    const status = await fetch(`${this.baseUrl}api/kernels/${this.kernelId}`).then(({ status }) => status, () => 0);
-    if (status >= 200 && status < 300) return this.open();
-    if (status !== 404 && this.failures <= 6) return this.reopenLater();
-    this.closed = true;
-    window.dispatchEvent(new Event('cc-lost'));
+  lose() {
+    if (this.isLost) return;
+    this.isLost = true;
+    clearInterval(this.heartbeat);
+    this.socket.close();
+    this.onLost();
   }
 
   send(comm, data, buffers = []) {
@@ -89,20 +98,8 @@ export class KernelChannel {
       version: '5.3',
     };
     const message = pack('shell', [header, {}, {}, { comm_id: comm, data }], buffers);
+    if (buffers.length) this.sentSinceBeat = true;
     if (this.socket.readyState === WebSocket.OPEN) this.socket.send(message);
     else this.unsent.push(message);
-  }
-
-  close() {
-    this.closed = true;
-    this.socket.close();
-  }
-
-  // Tells the server that the visitor has left
-  endKernel() {
-    const form = new FormData();
-    form.set('_xsrf', document.cookie.match(/(?:^|; )_xsrf=([^;]*)/)?.[1] || '');
-    this.closed = true;
-    navigator.sendBeacon(`${this.baseUrl}voila/api/shutdown/${this.kernelId}`, form);
   }
 }

@@ -5,7 +5,6 @@ export function render({ model, el }) {
   const visit = new Visit(model);
   if (document.body.dataset.voila) document.title = model.get('about').title;
   el.replaceChildren(visit.node);
-  document.getElementById('loading')?.remove();
   return visit.intake.listen();
 }
 

@@ -24,6 +24,7 @@ export class Requests {
     this.receivers = new Map();
     this.previous = Promise.resolve();
     model.on('msg:custom', (message, buffers) => this.receivers.get(message.id)?.({ ...message, buffers }));
+    model.on('connection', state => state === 'lost' && this.breakOff());
   }
 
   // The answer to `request`; it waits for the requests before it
@@ -36,6 +37,7 @@ export class Requests {
   async repeat(request, blob, onProgress) {
     for (let attempt = 1; ; attempt++) {
       const isLast = attempt === ATTEMPTS;
+      await this.model.ready?.();
       try {
         return await this.attempt(request, blob, onProgress, isLast);
       } catch (error) {
@@ -56,7 +58,8 @@ export class Requests {
       try {
         message = await next(heard ? seconds : SECONDS_UNTIL_HEARD);
       } catch (error) {
-        throw Object.assign(error, { unheard: !heard });
+        error.unheard ||= !heard;
+        throw error;
       }
       heard = true;
       if (message.error) throw new VisitorError(message.error);
@@ -78,6 +81,11 @@ export class Requests {
     }
   }
 
+  // The kernel is lost with what it was asked: that is said again
+  breakOff() {
+    for (const receive of this.receivers.values()) receive({ broken: true });
+  }
+
   // A function that waits for the next message about the request `id`
   receive(id) {
     const messages = [];
@@ -93,7 +101,9 @@ export class Requests {
         if (!messages.length) return;
         clearTimeout(timer);
         wake = null;
-        resolve(messages.shift());
+        const message = messages.shift();
+        if (message.broken) reject(Object.assign(lost, { unheard: true }));
+        else resolve(message);
       };
       wake();
     });

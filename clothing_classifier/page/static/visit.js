@@ -18,11 +18,30 @@ export class Visit {
     this.node = this.page();
     document.documentElement.lang = language;
     document.title = about.title;
+    model.on('connection', state => this.showConnection(state));
+    model.on('change:about', () => this.update(model.get('about')));
+  }
+
+  // The notebook may have its own title and sentence, which arrive with its kernel
+  update(about) {
+    const { title, sentence } = about;
+    this.about = about;
+    this.heading.textContent = title;
+    this.sentenceBelow.textContent = sentence;
+    document.title = title;
+  }
+
+  showConnection(state) {
+    const sentences = { lost: 'connecting', full: 'full' };
+    this.lost.hidden = !(state in sentences);
+    if (!this.lost.hidden) this.lost.replaceChildren(this.say(sentences[state]));
   }
 
   page() {
     const { say, about } = this;
     const isPhone = navigator.maxTouchPoints && matchMedia('(max-width:1000px)').matches;
+    this.heading = element('h1', { textContent: about.title });
+    this.sentenceBelow = element('p', { textContent: about.sentence });
     this.status = element('div', { className: 'cc-status', attributes: { role: 'status' } });
     this.progress = element('progress', { max: 1, hidden: true, attributes: { 'aria-label': say('visit') } });
     this.stopButton = button(say('stop'), () => this.stop());
@@ -33,8 +52,8 @@ export class Visit {
     const attributes = { 'data-lm-suppress-shortcuts': 'true' };
     return element('main', { className: isPhone ? 'cc cc-touch' : 'cc', attributes },
       element('div', { className: 'cc-page' },
-        element('h1', { textContent: about.title }),
-        element('p', { textContent: about.sentence }),
+        this.heading,
+        this.sentenceBelow,
         this.intake.area,
         this.intake.strip,
         this.lost,

@@ -1,0 +1,32 @@
+"""Whether one more visitor fits into the memory of the host"""
+
+import psutil
+
+from ..settings import Settings
+
+VISITOR_MB = 30 # a kernel and what the server keeps for it, as bench/page.py measures
+BYTES_PER_PIXEL = 3
+
+
+def process_mb(
+    process:psutil.Process
+)->float: # megabytes; 0 for a process that has just ended
+    "Memory of a process; what it shares with others counts in part (PSS), or not at all where the system has no PSS"
+    try: memory = process.memory_full_info()
+    except psutil.Error: return 0
+    return getattr(memory, 'pss', memory.uss)/1e6
+
+
+def used_mb()->float:
+    "Megabytes of this process and all that it started"
+    this = psutil.Process()
+    return sum(map(process_mb, [this, *this.children(recursive=True)]))
+
+
+def has_room(
+    settings:Settings, # `memory_mb`, and the largest picture
+    entering:int=0 # visitors who have no kernel yet
+)->bool:
+    "Whether a visitor more fits, with a picture of the largest size being answered"
+    picture = settings.serve.max_megapixels*BYTES_PER_PIXEL
+    return used_mb() + (entering+1)*VISITOR_MB + picture <= settings.serve.memory_mb
