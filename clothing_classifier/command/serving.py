@@ -62,7 +62,7 @@ def serve_clean_page(settings):
 
     from ..page.server import voila_config
     options = [str(file), f'--port={settings.serve.port}', '--Voila.ip=127.0.0.1']
-    Voila.launch_instance(options, config=voila_config(settings, preheat=False, idle=600, ours=False))
+    Voila.launch_instance(options, config=voila_config(settings, ours=False))
 
 
 @command('serve', 'links', 'feedback', 'api')

@@ -48,8 +48,7 @@ def _offer_template(folder):
 def serve_page(
     settings:Settings, # the file that the environment names to the other processes
     notebook:str|Path, # `app.ipynb`
-    browser:bool=False, # open the page in a browser
-    preheat:bool=True # start a kernel ahead of each visitor
+    browser:bool=False # open the page in a browser
 ):
     "Serve the page and the API until the process is told to stop"
     signal.signal(signal.SIGTERM, _exit) # until Voila has a handler of its own
@@ -64,6 +63,6 @@ def serve_page(
         if inference: inference.watch()
         print(f'The page is at {address}, the API at {address}docs', file=sys.stderr, flush=True)
         if browser: webbrowser.open(address)
-        try: IOLoop.current().run_sync(_import_voila).serve(settings, notebook, front, preheat)
+        try: IOLoop.current().run_sync(_import_voila).serve(settings, notebook, front)
         except SystemExit: pass # told to stop before Voila was there
     if inference and inference.failed: sys.exit(NO_MODEL)

@@ -138,14 +138,11 @@ class PageServer(Voila):
 
 def voila_config(
     settings:Settings, # section `[serve]`
-    preheat:bool=True, # start a kernel ahead of each visitor
     ours:bool=True # the page's own template and forked kernels
 )->Config: # argument of `PageServer.launch_instance`
     "Voila's configuration"
     c = Config()
     c.VoilaConfiguration.update(
-        preheat_kernel=preheat,
-        default_pool_size=1,
         strip_sources=True,
         show_tracebacks=False,
         template='clothing' if ours else 'lab',
@@ -167,8 +164,7 @@ def serve(
     settings:Settings,
     notebook, # path of `app.ipynb`
     front:Front, # listens already
-    preheat:bool=True # start a kernel ahead of each visitor
 ):
     "Serve a notebook behind the front until a signal to stop"
     PageServer.front, PageServer.settings = front, settings
-    PageServer.launch_instance([str(notebook), '--no-browser'], config=voila_config(settings, preheat))
+    PageServer.launch_instance([str(notebook), '--no-browser'], config=voila_config(settings))
