@@ -128,7 +128,7 @@ def serving(folder, enter=(), **env):
 @pytest.fixture(scope='session')
 def page_server(tmp_path_factory):
     "The page on the shipped model, from a folder that has nothing but what a small host gets: its process and address"
-    with serving(dyno(tmp_path_factory.mktemp('dyno'), serve_visitors=100)) as (proc, url):
+    with serving(dyno(tmp_path_factory.mktemp('dyno'), serve_memory_mb=5000)) as (proc, url):
         yield psutil.Process(proc.pid), url
 
 
@@ -139,9 +139,14 @@ def page_url(page_server): return page_server[1]
 def inference_processes(server):
     "The inference processes of a server"
     def is_ours(process):
-        try: return 'run_inference_process' in ' '.join(process.cmdline())
+        try: return any('onnxruntime' in part.path for part in process.memory_maps())
         except psutil.Error: return False # it has just ended
-    return [process for process in server.children(recursive=True) if is_ours(process)]
+    return [process for process in server.children() if is_ours(process)]
+
+
+def kernels(server):
+    "The kernels of a server: processes that one of its processes has forked"
+    return [kernel for process in server.children() for kernel in process.children()]
 
 
 def chromium():

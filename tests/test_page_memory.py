@@ -86,7 +86,7 @@ def test_three_visitors_in_512_mb(tmp_path):
 @pytest.mark.slow
 def test_nothing_is_left_when_they_have_gone(tmp_path):
     "Six tabs close at once, six never open a socket, three visitors leave: the kernel for the next visitor remains"
-    with serving(dyno(tmp_path, serve_visitors=100)) as (proc, url):
+    with serving(dyno(tmp_path, serve_memory_mb=5000)) as (proc, url):
         server = psutil.Process(proc.pid)
         def kernels():
             def lives(o):

@@ -1,6 +1,6 @@
 "A visitor without a browser: opens the page, and sends its kernel any message over the websocket"
 import json
-import re
+import time
 import urllib.request
 import uuid
 
@@ -26,13 +26,21 @@ def unpack(data):
     return json.loads(header)['msg_type'], json.loads(content), buffers
 
 
+def new_kernel(url, timeout=120):
+    "What the server answers to the page that asks for a kernel, once it has started"
+    end = time.monotonic() + timeout
+    while True:
+        with urllib.request.urlopen(f'{url}kernel', timeout=timeout) as r: answer = json.load(r)
+        if answer.get('wait') != 'starting' or time.monotonic() > end: return answer
+        time.sleep(.1)
+
+
 class Visitor:
     "`look(data)` returns the answer to an upload"
     def __init__(self, url, timeout=120):
         self.url, self.timeout, self.session, self.n = url, timeout, str(uuid.uuid4()), 0
-        with urllib.request.urlopen(url, timeout=timeout) as r: html = r.read().decode()
-        self.kernel = re.search(r'"kernelId": "([^"]+)"', html)[1]
-        self.model = re.search(r'"model_id": "(\w+)"', html)[1]
+        given = new_kernel(url, timeout)
+        self.kernel, self.model = given['kernel'], given['widget']
         self.open()
 
     def open(self):

@@ -69,11 +69,25 @@ class HealthCheck(RequestHandler):
 
 
 class Starting(RequestHandler):
-    "503 for whatever needs Voila, until it is loaded"
+    "Whatever needs Voila, until it is loaded"
     def prepare(self):
         self.set_status(503)
         self.set_header('Retry-After', '1')
         self.finish('starting')
+
+
+class KernelLater(RequestHandler):
+    "No kernel yet: the page asks again"
+    def get(self): wait_for_kernel(self, 'starting')
+
+
+def wait_for_kernel(
+    handler:RequestHandler,
+    why:str # 'starting' or 'full'
+):
+    "Let a page ask again. The status is a success, since browsers report every other one as a mistake of the page"
+    handler.set_status(202)
+    handler.finish(dict(wait=why))
 
 
 def _not_logged(handler): "Requests are not logged"
@@ -92,7 +106,7 @@ class Front(Router):
             in_progress=set(),
             inference=inference,
             api_address=inference and inference.api_address)
-        self.voila = Application([(r'.*', Starting)], log_function=_not_logged)
+        self.voila = Application([(r'/kernel', KernelLater), (r'.*', Starting)], log_function=_not_logged)
         self.server = HTTPServer(self)
 
     def find_handler(self, request, **kwargs):

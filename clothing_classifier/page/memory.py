@@ -25,8 +25,8 @@ def used_mb()->float:
 
 def has_room(
     settings:Settings, # `memory_mb`, and the largest picture
-    entering:int=0 # visitors who have no kernel yet
+    entering:int=1 # visitors who have no kernel yet, this one among them
 )->bool:
-    "Whether a visitor more fits, with a picture of the largest size being answered"
+    "Whether they fit, with a picture of the largest size being answered"
     picture = settings.serve.max_megapixels*BYTES_PER_PIXEL
-    return used_mb() + (entering+1)*VISITOR_MB + picture <= settings.serve.memory_mb
+    return used_mb() + entering*VISITOR_MB + picture <= settings.serve.memory_mb

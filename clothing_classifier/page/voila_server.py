@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import re
 import sys
 
@@ -15,7 +16,8 @@ from voila.tornado.handler import TornadoVoilaHandler  # noqa: E402
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler  # noqa: E402
 
 from ..settings import Settings  # noqa: E402
-from .front import Front  # noqa: E402
+from ..texts import Texts  # noqa: E402
+from .front import Front, wait_for_kernel  # noqa: E402
 from .memory import has_room  # noqa: E402
 from .processes import trim_memory  # noqa: E402
 from .template import template_values  # noqa: E402
@@ -52,38 +54,41 @@ def widget_of(
     return outputs[0] if len(outputs) == 1 else None
 
 
-class VoilaPage(TornadoVoilaHandler):
-    "Voila's own page, for a notebook that shows more than the one widget; 503 if memory is short"
-    async def prepare(self):
-        await super().prepare()
+class KernelPage(TornadoVoilaHandler):
+    "The names of a new kernel and its widget, for the page that `Front` serves; no kernel if memory is short"
+    async def get(self):
+        if await self._enters(): self.answer(await self._rendered())
+        else: self.refuse()
+
+    async def _enters(self):
         entering = self.settings['entering']
-        if await asyncio.to_thread(has_room, self.settings['settings'], len(entering)): entering.add(self)
-        else: self._refuse()
+        entering.add(self)
+        return await asyncio.to_thread(has_room, self.settings['settings'], len(entering))
 
-    def _refuse(self):
-        self.set_status(503)
-        self.set_header('Retry-After', '5')
-        self.finish('full')
-
-    def on_finish(self):
-        self.settings['entering'].discard(self)
-        super().on_finish()
-
-    async def rendered(self)->str: # HTML
-        "Voila's page, with a kernel that ends unless the page connects to it"
+    async def _rendered(self):
+        "Voila's page; its kernel ends unless the page connects to it"
         html = ''.join([part async for part in self.get_generator()])
         end_if_left(self.kernel_manager, kernel_of(html))
         trim_memory()
         return html
 
-    async def get(self): self.finish(await self.rendered())
+    def answer(self, html): self.finish(dict(kernel=kernel_of(html), widget=widget_of(html)))
+
+    def refuse(self): wait_for_kernel(self, 'full')
+
+    def on_finish(self):
+        self.settings['entering'].discard(self)
+        super().on_finish()
 
 
-class KernelPage(VoilaPage):
-    "The names of a new kernel and its widget, for the page that `Front` serves"
-    async def get(self):
-        html = await self.rendered()
-        self.finish(dict(kernel=kernel_of(html), widget=widget_of(html)))
+class VoilaPage(KernelPage):
+    "Voila's own page, for a notebook that shows more than the one widget"
+    def answer(self, html): self.finish(html)
+
+    def refuse(self):
+        self.set_status(503)
+        self.set_header('Retry-After', '5')
+        self.finish(self.settings['full'])
 
 
 class KernelSocket(VoilaKernelWebsocketHandler):
@@ -108,13 +113,20 @@ def _head_size(message):
     return 8*(parts+1)
 
 
+def _is_for_operator(record):
+    "Whether somebody can do something about a line of the log"
+    return not any(known in record.getMessage() for known in ('is not trusted', 'websocket_ping_timeout'))
+
+
 class PageServer(Voila):
     "Voila behind the front that listens already"
     front:Front = None
     settings:Settings = None
 
     def init_settings(self):
-        return super().init_settings() | dict(compress_response=True, entering=set(), settings=self.settings)
+        ours = dict(compress_response=True, entering=set(), settings=self.settings,
+            full=Texts(self.settings.serve.language)('full'))
+        return super().init_settings() | ours
 
     def init_handlers(self):
         *others, (_, _, options) = super().init_handlers()
@@ -124,6 +136,7 @@ class PageServer(Voila):
         return [*(ours(*o) for o in others), *pages]
 
     def listen(self):
+        for log in (self.log, logging.getLogger('tornado.general')): log.addFilter(_is_for_operator)
         self.front.voila = self.app
         self.ioloop = IOLoop.current()
         try: self.ioloop.start()

@@ -1,7 +1,7 @@
 // The widget of the visitor's kernel; when the kernel is lost, another one takes its place
 import { KernelChannel } from './kernel_channel.js';
 
-const SECONDS_UNTIL_NEXT_TRY = 1;
+const SECONDS_UNTIL_NEXT_TRY = 0.3;
 const SECONDS_WHEN_FULL = 5;
 
 function seconds(n) {
@@ -57,14 +57,13 @@ export class PageModel {
     channel.send(this.widget, { method: 'request_state' });
   }
 
-  // Asks until the server has room for one more
+  // Asks until the server is there and has room for one more
   async askForKernel() {
     for (;;) {
-      const response = await fetch('kernel').catch(() => null);
-      if (response?.ok) return response.json();
-      const isFull = response && (await response.text()) === 'full';
-      if (isFull) this.emit('connection', 'full');
-      await seconds(isFull ? SECONDS_WHEN_FULL : SECONDS_UNTIL_NEXT_TRY);
+      const answer = await fetch('kernel').then(response => response.json()).catch(() => ({ wait: 'lost' }));
+      if (!answer.wait) return answer;
+      if (answer.wait === 'full') this.emit('connection', 'full');
+      await seconds(answer.wait === 'full' ? SECONDS_WHEN_FULL : SECONDS_UNTIL_NEXT_TRY);
       await visible();
     }
   }
