@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 
-
 def write_atomically(
     path:Path, # destination; missing folders are made
     data:bytes # the whole content
@@ -42,7 +41,7 @@ def is_near_duplicate(
     bits:int # largest Hamming distance of near duplicates, 0 to 64
 ): # array of bool (n,)
     "Which pictures are near duplicates of one picture"
-    import numpy as np # takes memory that a kernel does not need
+    import numpy as np  # takes memory that a kernel does not need
     return np.bitwise_count(phashes ^ np.uint64(phash)) <= bits
 
 

@@ -139,7 +139,7 @@ def page_url(page_server): return page_server[1]
 def inference_processes(server):
     "The inference processes of a server"
     def is_ours(process):
-        try: return any('onnxruntime' in part.path for part in process.memory_maps())
+        try: return process.name() == 'inference'
         except psutil.Error: return False # it has just ended
     return [process for process in server.children() if is_ours(process)]
 

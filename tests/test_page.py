@@ -280,15 +280,3 @@ def test_says_aloud_what_happens(page):
     assert page.evaluate("[...document.images].every(o => o.hasAttribute('alt'))")
     assert page.get_attribute('html', 'lang') == 'en'
     assert page.locator('main h1').count() == 1
-
-
-def test_a_lost_server_is_noticed(browser, tmp_path):
-    "The visitor reads that it is gone, the queue stops, and a button reloads the page"
-    with serving(dyno(tmp_path)) as (proc, url):
-        p, _ = open_page(browser, url)
-        p.evaluate('() => { const wait = window.setTimeout; window.setTimeout = (f, ms) => wait(f, ms/20) }')
-        proc.kill()
-        proc.wait()
-        p.wait_for_selector('.cc-lost:not([hidden])', timeout=120_000)
-        assert 'Reload' in p.inner_text('.cc-lost')
-        p.close()

@@ -5,8 +5,9 @@ import subprocess
 
 import pytest
 
-from clothing_classifier.page.dashboard import MODULES, Page
+from clothing_classifier.page.dashboard import Page
 from clothing_classifier.page.static_files import STATIC, join_modules
+from clothing_classifier.page.template import SCRIPTS as PAGE
 from clothing_classifier.texts import Texts
 
 SCRIPTS = sorted(STATIC.glob('*.js'))
@@ -26,14 +27,14 @@ def test_node_reads_every_module(tmp_path, name):
 
 
 @needs_node
-@pytest.mark.parametrize('text', [Page._esm, join_modules('kernel_channel', 'start')])
+@pytest.mark.parametrize('text', [Page._esm, join_modules(*PAGE)])
 def test_joined_modules_are_one_module(tmp_path, text):
     (tmp_path/'joined.mjs').write_text(str(text))
     assert check(tmp_path/'joined.mjs') == '' and 'import {' not in str(text)
 
 
 def test_every_module_is_joined():
-    assert {*MODULES, 'kernel_channel', 'start'} == {path.stem for path in SCRIPTS}
+    assert {*PAGE, 'embed'} == {path.stem for path in SCRIPTS}
 
 
 def test_imported_names_are_exported():

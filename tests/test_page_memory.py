@@ -5,13 +5,12 @@ import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.request import urlopen
 
 import psutil
 import pytest
-from conftest import ROOT, dyno, example, inference_processes, serving
+from conftest import ROOT, dyno, example, inference_processes, kernels, serving, wait_until
 from PIL import Image
-from visitor import Visitor
+from visitor import Visitor, new_kernel
 
 pytestmark = [pytest.mark.skipif(not (ROOT/'export.onnx').is_file(), reason='needs export.onnx'),
     pytest.mark.skipif(not psutil.LINUX, reason='weighs processes as Linux does')]
@@ -83,22 +82,38 @@ def test_three_visitors_in_512_mb(tmp_path):
     assert most < 512
 
 
+def test_three_visitors_take_less_than_260_mb(tmp_path):
+    "Each with a kernel of its own, after an answer; pages that processes share are counted once"
+    with serving(dyno(tmp_path)) as (proc, url):
+        visitors = [Visitor(url) for _ in range(3)]
+        for visitor in visitors: assert visitor.look(example('jeans'))['answer'] == 'jeans'
+        server = psutil.Process(proc.pid)
+        assert len(kernels(server)) == 3 and weight(server) < 260
+        for visitor in visitors: visitor.socket.close()
+
+
+def test_a_visitor_waits_until_there_is_room(tmp_path):
+    "The memory of the settings is reached: no kernel for the next one, until others have gone"
+    with serving(dyno(tmp_path, serve_memory_mb=350)) as (_, url):
+        visitors = []
+        while (given := new_kernel(url)).get('kernel'):
+            visitors.append(Visitor(url, given=given))
+            assert len(visitors) < 10
+        assert given == dict(wait='full') and visitors
+        assert visitors[0].look(example('jeans'))['answer'] == 'jeans'
+        for visitor in visitors: visitor.socket.close()
+        assert wait_until(lambda: new_kernel(url).get('kernel'), 120)
+
+
 @pytest.mark.slow
 def test_nothing_is_left_when_they_have_gone(tmp_path):
-    "Six tabs close at once, six never open a socket, three visitors leave: the kernel for the next visitor remains"
+    "Six tabs close at once, six ask for a kernel and never open a socket, three visitors leave: no kernel remains"
     with serving(dyno(tmp_path, serve_memory_mb=5000)) as (proc, url):
         server = psutil.Process(proc.pid)
-        def kernels():
-            def lives(o):
-                try: return o.status() != psutil.STATUS_ZOMBIE and o.ppid() != server.pid
-                except psutil.NoSuchProcess: return False
-            return sum(map(lives, server.children(recursive=True)))
         visitors = [Visitor(url) for _ in range(3)]
         for v in visitors: assert 'answer' in v.look(example('jeans'))
         for _ in range(6): Visitor(url).socket.close()
-        for _ in range(6): urlopen(url, timeout=60).read()
+        for _ in range(6): new_kernel(url)
+        assert len(kernels(server)) >= 9
         for v in visitors: v.socket.close()
-        assert kernels() > 10
-        end = time.monotonic() + 120
-        while kernels() > 1 and time.monotonic() < end: time.sleep(1)
-        assert kernels() == 1
+        assert wait_until(lambda: not kernels(server), 120)

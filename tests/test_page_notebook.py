@@ -35,6 +35,7 @@ def test_a_changed_cell_changes_the_page(browser, tmp_path):
     notebook.write_text(text)
     with serving(tmp_path) as (_, url):
         page, wrong = open_page(browser, url)
+        page.get_by_role('heading', name='Shall I iron it?').wait_for() # comes with the kernel
         assert page.inner_text('h1') == page.title() == 'Shall I iron it?'
         assert page.inner_text('.cc-page > p') == 'A <b>very</b> honest page.'
         page.set_input_files('.cc-upload input', [upload_of('shoes', 'one.jpg'), upload_of('shoes', 'two.jpg')])

@@ -10,7 +10,7 @@ import socket
 import sys
 from contextlib import suppress
 
-from .processes import begin_process, start_process
+from .processes import begin_process, name_process, start_process
 
 PRELOADED = """ipykernel.ipkernel ipykernel.kernelapp ipykernel.zmqshell IPython.core.completerlib
     IPython.core.debugger IPython.core.oinspect IPython.extensions.storemagic psutil tornado.locks
@@ -19,15 +19,19 @@ PRELOADED = """ipykernel.ipkernel ipykernel.kernelapp ipykernel.zmqshell IPython
 
 def _run_kernel(request):
     "Become the kernel of a request; returns when it ends"
-    from ipykernel.kernelapp import IPKernelApp
+    from ipykernel import kernelapp
+    from ipykernel.iostream import IOPubThread
+    name_process('kernel')
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
     os.chdir(request['cwd'])
     os.environ.clear()
     os.environ.update(request['env'])
+    def without_pipe(zmq_socket, pipe, session): return IOPubThread(zmq_socket, session=session)
+    kernelapp.IOPubThread = without_pipe # the pipe would listen on a port
     parent = f'--IPKernelApp.parent_handle={os.getppid()}'
     options = ['--HistoryManager.enabled=False', '--IPKernelApp.log_level=40', parent]
-    IPKernelApp.launch_instance(['-f', request['file'], *options])
+    kernelapp.IPKernelApp.launch_instance(['-f', request['file'], *options])
 
 
 def _fork():
@@ -40,7 +44,7 @@ def run_fork_server(
     connection:socket.socket
 ):
     "Fork a kernel for each line that comes in, and answer with its process id"
-    begin_process()
+    begin_process('kernels')
     sys.modules['debugpy'] = None # 15 MB that no visitor needs
     for module in PRELOADED: importlib.import_module(module)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN) # the system removes ended kernels

@@ -73,7 +73,7 @@ def _load(server):
 
 def run_inference_process():
     "Answer requests, each in a thread, until the server ends"
-    begin_process()
+    begin_process('inference')
     from ..images import give_memory_back
     give_memory_back()
     address, key = json.loads(os.environ[VARIABLE])

@@ -4,7 +4,7 @@ import psutil
 
 from ..settings import Settings
 
-VISITOR_MB = 30 # a kernel and what the server keeps for it, as bench/page.py measures
+VISITOR_MB = 22 # a kernel and what the server keeps for it, as bench/page.py measures
 BYTES_PER_PIXEL = 3
 
 
@@ -28,5 +28,6 @@ def has_room(
     entering:int=1 # visitors who have no kernel yet, this one among them
 )->bool:
     "Whether they fit, with a picture of the largest size being answered"
-    picture = settings.serve.max_megapixels*BYTES_PER_PIXEL
-    return used_mb() + entering*VISITOR_MB + picture <= settings.serve.memory_mb
+    serve = settings.serve
+    picture = serve.max_upload_mb + serve.max_megapixels*BYTES_PER_PIXEL
+    return used_mb() + entering*VISITOR_MB + picture <= serve.memory_mb

@@ -6,7 +6,9 @@ import multiprocessing
 import os
 import signal
 import threading
+from contextlib import suppress
 from multiprocessing import connection
+from pathlib import Path
 
 AT_MOST_TWO_ARENAS = -8, 2 # M_ARENA_MAX of glibc: each arena keeps memory for itself
 
@@ -19,8 +21,16 @@ def _end_with_server():
     os._exit(0)
 
 
-def begin_process():
-    "What a new process does first: it leaves Ctrl-C and TERM, which a host sends to all, to the server, and ends with it"
+def name_process(
+    name:str # at most 15 characters
+):
+    "Name this process for `ps -e` and `top`"
+    with suppress(OSError): Path('/proc/self/comm').write_text(name)
+
+
+def begin_process(name):
+    "What a new process does first: it leaves Ctrl-C and TERM, which hosts send to all, to the server; it ends with it"
+    name_process(name)
     for number in (signal.SIGINT, signal.SIGTERM): signal.signal(number, signal.SIG_IGN)
     start_thread(_end_with_server)
     limit_arenas()

@@ -19,7 +19,6 @@ from .inference_process import NO_MODEL, InferenceProcess
 from .processes import limit_arenas
 from .template import write_template
 
-
 SHARED = 'zmq.eventloop.zmqstream', 'jupyter_client.asynchronous' # needed by the kernels and by Voila
 
 

@@ -36,8 +36,7 @@ function unpack(data) {
 }
 
 const SECONDS_BETWEEN_BEATS = 1;
-const SECONDS_OF_SILENCE = 3; // after which a server that was asked for a sign of life is lost
-const SECONDS_WHILE_SENDING = 30; // the same while a file is on its way, which the sign must wait for
+const SECONDS_OF_SILENCE = 4; // after which a server that was asked for a sign of life is lost
 
 export class KernelChannel {
   constructor(kernel) {
@@ -67,17 +66,14 @@ export class KernelChannel {
     this.socket.onclose = () => this.lose();
   }
 
-  // Asks the server for a sign of life
+  // Asks the server for a sign of life; whatever it says is one
   beat() {
-    if (!this.asked) {
+    if (this.asked) {
+      if (Date.now() - this.asked >= SECONDS_OF_SILENCE * 1000) this.lose();
+    } else {
       this.asked = Date.now();
-      this.isSending = this.sentSinceBeat;
-      this.sentSinceBeat = false;
-      return this.socket.send('ping');
+      this.socket.send('ping');
     }
-    const isSending = this.isSending || this.sentSinceBeat || this.socket.bufferedAmount > 0;
-    const patience = isSending ? SECONDS_WHILE_SENDING : SECONDS_OF_SILENCE;
-    if (Date.now() - this.asked >= patience * 1000) this.lose();
   }
 
   lose() {
@@ -98,7 +94,6 @@ export class KernelChannel {
       version: '5.3',
     };
     const message = pack('shell', [header, {}, {}, { comm_id: comm, data }], buffers);
-    if (buffers.length) this.sentSinceBeat = true;
     if (this.socket.readyState === WebSocket.OPEN) this.socket.send(message);
     else this.unsent.push(message);
   }

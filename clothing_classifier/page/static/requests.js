@@ -1,8 +1,8 @@
 // Requests to the kernel, one after another; files travel in parts
 import { VisitorError } from './dom.js';
 
-export const PART_SIZE = 262144; // bytes
-const PARTS_AHEAD = 4; // sent before the kernel confirms the first of them
+export const PART_SIZE = 65536; // bytes; a slow line confirms one within the silence that the heartbeat bears
+const PARTS_AHEAD = 16; // sent before the kernel confirms the first of them
 const ATTEMPTS = 3;
 const SECONDS_UNTIL_HEARD = 5; // the kernel confirms the start of a file at once
 const SECONDS_FOR_PART = 30;
