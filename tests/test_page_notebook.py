@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 from conftest import ROOT, SIX, dyno, example, free_port, idle, open_page, serving, upload_of, wait_until
@@ -19,6 +20,18 @@ CHANGES = {
 def test_the_notebook_is_six_cells():
     cells = json.loads((ROOT/'nbs'/'app.ipynb').read_text())['cells']
     assert len(cells) == 6 and all(len(cell['source']) <= 4 for cell in cells)
+
+
+@contextmanager
+def started(command, folder):
+    "A command that runs in a folder while the block does: the file of what it says"
+    log = folder/'log'
+    with open(log, 'w') as f:
+        process = subprocess.Popen(command, cwd=folder, env=os.environ | dict(PYTHONPATH=str(ROOT)), stdout=f, stderr=f)
+    try: yield log
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 needs_model = pytest.mark.skipif(not (ROOT/'export.onnx').is_file(), reason='needs export.onnx')
@@ -75,17 +88,31 @@ def test_without_a_server_the_classifier_is_in_this_process():
 def test_plain_voila_shows_it_too(browser, tmp_path):
     "Without our server: Voila's own template and scripts, and the page over the whole width"
     folder, port = dyno(tmp_path), free_port()
-    url, log = f'http://127.0.0.1:{port}/', tmp_path/'log'
-    command = [sys.executable, '-m', 'voila', 'nbs/app.ipynb', f'--port={port}', '--no-browser']
-    with open(log, 'w') as f:
-        proc = subprocess.Popen(command, cwd=folder, env=os.environ | dict(PYTHONPATH=str(ROOT)), stdout=f, stderr=f)
-    try:
-        assert wait_until(lambda: 'is running at' in log.read_text() or proc.poll() is not None, 120)
+    url = f'http://127.0.0.1:{port}/'
+    with started([sys.executable, '-m', 'voila', 'nbs/app.ipynb', f'--port={port}', '--no-browser'], folder) as log:
+        assert wait_until(lambda: 'is running at' in log.read_text(), 120)
         page, _ = open_page(browser, url)
         page.locator('.cc-strip button').first.click()
         idle(page, 1)
         assert page.locator('.cc').evaluate('o => o.clientWidth') == 1280
         page.close()
-    finally:
-        proc.terminate()
-        proc.wait(30)
+
+
+@needs_model
+def test_jupyterlab_shows_it_too(browser, tmp_path):
+    "The cells are run there, and the page is as wide as their output"
+    pytest.importorskip('jupyterlab')
+    folder, port = dyno(tmp_path), free_port()
+    options = ['--no-browser', '--allow-root', f'--port={port}', '--IdentityProvider.token=', '--ServerApp.password=']
+    url = f'http://127.0.0.1:{port}/lab/tree/nbs/app.ipynb'
+    with started([sys.executable, '-m', 'jupyterlab', *options], folder) as log:
+        assert wait_until(lambda: 'is running at' in log.read_text(), 120)
+        page = browser.new_page(viewport=dict(width=1280, height=900))
+        page.goto(url)
+        page.get_by_role('menuitem', name='Run').click(timeout=120_000)
+        page.get_by_text('Run All Cells', exact=True).click()
+        page.set_input_files('.cc-upload input', [upload_of('jeans')], timeout=120_000)
+        assert idle(page, 1).first.locator('[data-answer=jeans]').count() == 1
+        output = page.locator('.jp-OutputArea-output:has(.cc)').last
+        assert page.locator('.cc').evaluate('o => o.clientWidth') > .9*output.evaluate('o => o.clientWidth') > 600
+        page.close()

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -110,6 +111,29 @@ def test_kernels_do_not_listen_on_the_network(server):
         everybody = [process, *process.children(recursive=True)]
         listening = [c.laddr.port for o in everybody for c in o.net_connections('tcp') if c.status == 'LISTEN']
         assert listening == [int(url.rsplit(':')[-1].strip('/'))]
+
+
+WITHOUT_FORK = """
+import sys
+from clothing_classifier.page.fork_server import ForkServer
+from clothing_classifier.page.server import serve_page
+from clothing_classifier.settings import load_settings
+ForkServer.possible = False
+serve_page(load_settings(serve_port=int(sys.argv[1])), 'nbs/app.ipynb')
+"""
+
+
+def test_jupyter_starts_the_kernels_where_they_cannot_be_forked(tmp_path):
+    port = free_port()
+    command = [sys.executable, '-c', WITHOUT_FORK, str(port)]
+    process = subprocess.Popen(command, cwd=dyno(tmp_path), env=os.environ | dict(PYTHONPATH=str(ROOT)))
+    try:
+        wait_for_port(port)
+        with Visitor(f'http://127.0.0.1:{port}/') as visitor:
+            assert visitor.look(example('jeans'))['answer'] == 'jeans'
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
 
 
 # In a frame

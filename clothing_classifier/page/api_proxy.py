@@ -22,7 +22,7 @@ class ApiProxy(RequestHandler):
         self.settings['in_progress'].add(self)
         self.request.connection.set_max_body_size(2**50) # bytes
         try: reader, self.writer = await asyncio.open_unix_connection(self.settings['api_address'])
-        except (OSError, TypeError): return self._refuse()
+        except (OSError, TypeError, AttributeError): return self._refuse()
         self.upstream = h11.Connection(h11.CLIENT)
         self._pass_on(h11.Request(method=self.request.method, target=self.request.uri, headers=self._request_headers()))
         self.answer = asyncio.create_task(self._pass_back(reader))

@@ -17,6 +17,7 @@ from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler  
 
 from ..settings import Settings  # noqa: E402
 from ..texts import Texts  # noqa: E402
+from .fork_server import ForkServer  # noqa: E402
 from .front import Front, wait_for_kernel  # noqa: E402
 from .memory import has_room  # noqa: E402
 from .processes import trim_memory  # noqa: E402
@@ -164,7 +165,8 @@ def voila_config(
         file_allowlist=[r'.*\.(png|svg|ico)'],
         extension_denylist=['jupyterlab-jupytext'],
         resources=dict(page=template_values(settings)))
-    c.KernelManager.update(autorestart=False, transport='ipc') # the page asks for another kernel itself
+    if ours: c.KernelManager.update(autorestart=False) # the page asks for another kernel itself
+    if ForkServer.running: c.KernelManager.transport = 'ipc'
     if ours: c.MappingKernelManager.kernel_manager_class = 'clothing_classifier.page.kernels.ForkKernelManager'
     c.Voila.port_retries = 0 # a proxy waits at this port and no other
     c.Voila.tornado_settings = dict(websocket_max_message_size=2**20)
