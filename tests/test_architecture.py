@@ -173,7 +173,7 @@ def test_answers_without_torch():
 import sys
 for name in {sorted(HEAVY)}: sys.modules[name] = None
 from clothing_classifier.predict import Classifier
-print(Classifier.load().predict({str(photo)!r}).category)
+print(Classifier().predict({str(photo)!r}).category)
 """
     out = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=120, cwd=ROOT)
     assert out.stdout.strip() == 'jeans', out.stderr

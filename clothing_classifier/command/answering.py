@@ -49,12 +49,12 @@ def _answer_all(rows, put, bar):
     return errors
 
 
-def _classifier(serve):
-    "The classifier of `[serve]`"
+def _classifier(settings):
+    "The classifier of a project"
     from ..images import give_memory_back
     from ..predict import Classifier
     give_memory_back()
-    return Classifier.load(serve.model, serve.threads, serve.max_megapixels)
+    return Classifier(settings=settings)
 
 
 def _names(pictures, done):
@@ -87,7 +87,7 @@ def predict(settings,
     "Say what is on pictures."
     from ..serving import batch
     _check_form(as_json, as_csv, out, resume)
-    classifier = _classifier(settings.serve)
+    classifier = _classifier(settings)
     sheet = batch.Sheet(out, classifier.labels, resume) if out else None
     done = sheet.done if sheet else ()
     total = sum(1 for _ in _names(pictures, done))
