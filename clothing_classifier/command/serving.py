@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from ..settings import SettingsError, load_settings, settings_text
-from .base import command, option
+from .base import SERVING, command, option
 
 
 def notebook(
@@ -65,10 +65,11 @@ def serve_clean_page(settings):
     Voila.launch_instance(options, config=voila_config(settings, ours=False))
 
 
-@command('serve', 'links', 'feedback', 'api')
+@command('serve: port ip title language visitors model', advanced=['serve', 'links', 'feedback', 'api'],
+    example='--port 8080 --browser', project=False, rich_help_panel=SERVING)
 def serve(settings,
-    api:bool=option('The REST API instead of the page', '--api', default=False),
-    browser:bool=option('Open the page in a browser', default=False)
+    api:bool=option('the REST API instead of the page', '--api', default=False),
+    browser:bool=option('open the page in a browser', '--browser', '-b', default=False)
 ):
     "Serve the page, or the API."
     _check_address(settings.serve.ip, settings.serve.port)
