@@ -6,22 +6,15 @@ import sys
 signal.signal(signal.SIGINT, lambda *_: os._exit(130)) # until `main` runs, so that no import ends in a traceback
 
 from .command import answering, serving, project, training  # noqa: E402, F401, I001 - each adds its sub-commands
-from .command.base import app  # noqa: E402
-
-_interrupted = []
-
-
-def _interrupt(*_):
-    _interrupted.append(True)
-    raise KeyboardInterrupt
+from .command.base import app, stop, stopped  # noqa: E402
 
 
 def main():
     "Run the command; Ctrl-C ends it with 130, also where a library catches it or a thread waits for a file"
     for stream in (sys.stdout, sys.stderr): stream.reconfigure(errors='surrogateescape')
-    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGINT, stop)
     try: app(prog_name='clothing-classifier')
     finally:
-        if _interrupted:
+        if stopped:
             sys.stdout.flush()
             os._exit(130)

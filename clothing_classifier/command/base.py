@@ -87,6 +87,15 @@ def _show_warning(message, category, *args, **kwargs):
     if for_users: say(message) # others are for developers
 
 
+stopped = [] # an item for each Ctrl-C
+
+
+def stop(*_):
+    "The handler of Ctrl-C. It leaves a note, since libraries catch `KeyboardInterrupt` or make another error of it"
+    stopped.append(True)
+    raise KeyboardInterrupt
+
+
 def _ignore_output():
     "Nobody reads standard output any more"
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -103,6 +112,7 @@ def guarded(
     except BrokenPipeError: _ignore_output()
     except KeyboardInterrupt: raise typer.Exit(130) from None
     except Exception as e:
+        if stopped: raise typer.Exit(130) from None
         if debug: raise
         say(_sentence(e))
         raise typer.Exit(2 if _is_ours(e) else 3) from None
