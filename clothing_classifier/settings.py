@@ -14,6 +14,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from .files import shipped
+
 # %% ../nbs/00_settings.ipynb #90b4c871
 class SettingsError(ValueError):
     "A mistake in the settings; its text names the file, the section and the key, and says what to do"
@@ -396,7 +398,6 @@ def serving_settings(
     "Settings for what only answers; without a project, [data] path is in the working directory. Raises `SettingsError`"
     try: file = file or find_settings()
     except SettingsError:
-        from clothing_classifier.files import shipped
         file, changes = shipped('settings.ini'), dict(data_path=Path('data').resolve()) | changes
         if not file: raise
     return load_settings(file, **changes)

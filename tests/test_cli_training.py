@@ -56,8 +56,8 @@ def exported(trained, say): return say('export')
 def test_collect(collected): assert collected['jeans']['kept'] == collected['socks']['kept'] == 40
 
 
-def test_look(collected, say, place):
-    rows = say('look', '--sheet', place / 'sheet.png')
+def test_count(collected, say, place):
+    rows = say('count', '--sheet', place / 'sheet.png')
     assert rows['socks']['pictures'] == 40 and (place / 'sheet.png').stat().st_size > 1000
 
 
@@ -159,7 +159,7 @@ def test_build(say, tmp_path, place):
     assert o['learning_curve'] and 'Model card' in (tmp_path / 'MODEL_CARD.md').read_text()
 
 
-@pytest.mark.parametrize('cmd', ['look', 'train', 'clean', 'build'])
+@pytest.mark.parametrize('cmd', ['count', 'train', 'clean', 'build'])
 def test_without_pictures_they_say_what_to_do(cmd, place, tmp_path):
     shutil.copy(place / 'settings.ini', tmp_path)
     r = CliRunner().invoke(app, [cmd, '--settings', str(tmp_path / 'settings.ini')])
@@ -167,7 +167,7 @@ def test_without_pictures_they_say_what_to_do(cmd, place, tmp_path):
     assert (r.exit_code, len(said)) == (2, 1) and re.search('collect|import|more pictures', said[0]), r.stderr
 
 
-@pytest.mark.parametrize('cmd', ['collect', 'look', 'clean', 'train', 'evaluate', 'export', 'report', 'build'])
+@pytest.mark.parametrize('cmd', ['collect', 'count', 'clean', 'train', 'evaluate', 'export', 'report', 'build'])
 def test_a_base_install_names_the_extra(cmd, place, tmp_path):
     "With what the training extra brings made impossible to import"
     heavy = "('torch','fastai','pandas','imagehash','sklearn','onnx','matplotlib','aiohttp','ddgs')"

@@ -187,7 +187,7 @@ def _changes(options, given):
     for name,(section, key) in options.items():
         value = given.pop(name)
         if value is None: continue
-        if _is_path(section, key, value): value = str(Path(value).expanduser().resolve())
+        if value and _is_path(section, key, value): value = str(Path(value).expanduser().resolve())
         changes[f'{section}_{key}'] = value
     return changes
 

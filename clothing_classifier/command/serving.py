@@ -60,12 +60,12 @@ def serve_clean_page(settings):
     settings_for_notebooks(settings)
     from voila.app import Voila
 
-    from ..page.server import voila_config
+    from ..page.voila_server import voila_config
     options = [str(file), f'--port={settings.serve.port}', '--Voila.ip=127.0.0.1']
     Voila.launch_instance(options, config=voila_config(settings, ours=False))
 
 
-@command('serve: port ip title language visitors model', advanced=['serve', 'links', 'feedback', 'api'],
+@command('serve: port ip title language memory_mb embed model', advanced=['serve', 'links', 'feedback', 'api'],
     example='--port 8080 --browser', project=False, rich_help_panel=SERVING)
 def serve(settings,
     api:bool=option('the REST API instead of the page', '--api', default=False),
