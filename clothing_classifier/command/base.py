@@ -11,7 +11,6 @@ from pathlib import Path
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from .. import __version__
 from ..settings import SettingsError, load_settings, sections, serving_settings, written
 
 CODES = ('Exit codes: 0 all done · 1 done, but something could not be (a picture that cannot be read, something that '
@@ -56,6 +55,7 @@ debug = option('show the traceback of an error', '--debug', default=False, rich_
 
 def _print_version(wanted):
     if wanted:
+        from clothing_classifier import __version__
         print(f'clothing-classifier {__version__}')
         raise typer.Exit
 
