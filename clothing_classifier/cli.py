@@ -2,6 +2,7 @@
 import os
 import signal
 import sys
+from contextlib import suppress
 
 signal.signal(signal.SIGINT, lambda *_: os._exit(130)) # until `main` runs, so that no import ends in a traceback
 
@@ -16,5 +17,5 @@ def main():
     try: app(prog_name='clothing-classifier')
     finally:
         if stopped:
-            sys.stdout.flush()
+            with suppress(OSError): sys.stdout.flush()
             os._exit(130)

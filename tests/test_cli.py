@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from drawings import draw_folder
-from tiny import ROOT, command, free_port, picture, write_settings
+from tiny import ROOT, command, free_port, picture, wait_until, write_settings
 from typer.testing import CliRunner
 
 from clothing_classifier.cli import app
@@ -240,6 +240,22 @@ def test_new(call, tmp_path):
     assert code == 0 and out.startswith('jeans') and 'so the network that comes with the package answers' in err
     code, out, _ = call('doctor', cwd=tmp_path / 'hats')
     assert code == 1 and 'export.onnx of the package' in out and 'clothing-classifier build trains your own' in out
+
+
+@pytest.mark.parametrize('options', [[], ['--api']])
+def test_a_server_says_whose_network_answers(options, call, tmp_path):
+    "In a project that has exported none yet"
+    call('new', tmp_path / 'hats')
+    file, log = tmp_path / 'hats' / 'settings.ini', tmp_path / 'log'
+    file.write_text(file.read_text().replace('jeans =', 'hat ='))
+    with open(log, 'w') as f:
+        p = command('serve', '--port', free_port(), *options, cwd=file.parent, stdout=f, stderr=f)
+    try:
+        wait_until(lambda: 'so the network that comes with the package answers' in log.read_text())
+        assert log.read_text().count(f'clothing-classifier: {file.with_name("export.onnx")}: is not there yet') == 1
+    finally:
+        p.terminate()
+        p.wait(60)
 
 
 def test_new_keeps_what_is_there(call, tmp_path):
