@@ -99,4 +99,4 @@ def test_classify_answers_in_order(folder):
     todo = names([folder / 'jeans/0.jpg', 'not there.jpg', 'https://shop.example/a.jpg', folder / 'socks'])
     rows = list(classify(classifier, todo, reader(None)))
     assert [row['answer'] for row in rows] == ['jeans', '', '', 'socks', 'socks', 'socks']
-    assert 'cannot be read' in rows[1]['error'] and 'not followed' in rows[2]['error']
+    assert 'no such file' in rows[1]['error'] and 'not followed' in rows[2]['error']

@@ -5,6 +5,7 @@ import shutil
 import site
 import subprocess
 import sys
+import tempfile
 import urllib.request
 from pathlib import Path
 
@@ -87,13 +88,21 @@ def test_doctor_and_settings_work_in_any_folder(installed):
     assert 'port = 8866' in installed('clothing-classifier', 'settings').stdout
 
 
+@pytest.fixture
+def temporary():
+    "A folder for temporary files, whose path is short enough for sockets"
+    with tempfile.TemporaryDirectory() as folder: yield Path(folder)
+
+
 @pytest.mark.parametrize('options', [[], ['--api']])
-def test_serve_works_in_any_folder(options, environment, tmp_path):
+def test_serve_works_in_any_folder(options, environment, tmp_path, temporary):
+    "And leaves nothing there, nor among the temporary files"
     port, log = free_port(), tmp_path / 'log'
     command = [environment / 'bin' / 'clothing-classifier', 'serve', '--port', str(port), *options]
-    (tmp_path / 'empty').mkdir()
-    with open(log, 'w') as f:
-        process = subprocess.Popen(command, cwd=tmp_path / 'empty', env=plain_environment(), stdout=f, stderr=f)
+    empty = tmp_path / 'empty'
+    empty.mkdir()
+    env = plain_environment() | dict(TMPDIR=str(temporary))
+    with open(log, 'w') as f: process = subprocess.Popen(command, cwd=empty, env=env, stdout=f, stderr=f)
     try:
         url = f'http://127.0.0.1:{port}/'
         wait_for_server(process, url, log)
@@ -103,7 +112,7 @@ def test_serve_works_in_any_folder(options, environment, tmp_path):
     finally:
         process.terminate()
         process.wait(60)
-    assert list((tmp_path / 'empty').iterdir()) == []
+    assert list(empty.iterdir()) == list(temporary.glob('clothing-classifier-*')) == []
 
 
 @pytest.mark.parametrize('verb', ['collect', 'count', 'clean', 'train', 'evaluate', 'export', 'report', 'build'])

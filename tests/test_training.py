@@ -88,8 +88,8 @@ def test_offline_imagenet_says_where_to_put_the_file(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('args, says', [
-    (['predict', 'nowhere.jpg'], 'cannot be read'),
-    (['serve', '--port', 'x'], 'valid integer'),
+    (['predict', 'nowhere.jpg'], 'there is no such file'),
+    (['serve', '--port', 'x'], 'is not a whole number'),
     (['build', '--folder', 'nowhere'], 'there is no such folder')])
 def test_mistakes_end_in_a_sentence(args, says):
     out = subprocess.run([COMMAND, *args], cwd=ROOT, capture_output=True, text=True, timeout=120)
