@@ -4,13 +4,14 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
 import pytest
 from conftest import ROOT, small_settings
 from drawings import draw_folder
-from tiny import command
+from tiny import command, wait_until
 from typer.testing import CliRunner
 
 from clothing_classifier.cli import app
@@ -72,6 +73,20 @@ def test_train(trained, place):
     run = place / 'runs' / os.path.basename(trained['run'])
     assert {'learner.pkl', 'metrics.json', 'history.csv', 'settings.ini'} <= {o.name for o in run.iterdir()}
     assert 'seed = 7' in (run / 'settings.ini').read_text()
+
+
+@pytest.mark.parametrize('cmd', ['train', 'build'])
+def test_ctrl_c_keeps_the_best_epoch_and_ends_with_130(cmd, collected, place):
+    "Nothing is exported then"
+    runs, exports = place / f'stopped_{cmd}', ['--export-learner', f'{cmd}.pkl', '--export-network', f'{cmd}.onnx']
+    options = ['--runs', runs, '--unfrozen-epochs', '500', *(exports if cmd == 'build' else [])]
+    p = command(cmd, *options, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    def epochs(): return sum(o.read_text().count('\n') for o in runs.glob('*/history.csv'))
+    wait_until(lambda: epochs() > 2 or p.poll() is not None, 240)
+    p.send_signal(signal.SIGINT)
+    err = p.communicate(timeout=240)[1].decode()
+    assert p.returncode == 130 and 'holds the best epoch before Ctrl-C; clothing-classifier report' in err, err
+    assert 'Traceback' not in err and list(runs.glob('*/learner.pkl')) and not (place / f'{cmd}.onnx').exists()
 
 
 def test_train_for_a_body(collected, say, place):

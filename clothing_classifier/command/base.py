@@ -112,7 +112,7 @@ def guarded(
     except BrokenPipeError: _ignore_output()
     except KeyboardInterrupt: raise typer.Exit(130) from None
     except Exception as e:
-        if stopped: raise typer.Exit(130) from None
+        if stopped and not _is_ours(e): raise typer.Exit(130) from None
         if debug: raise
         say(_sentence(e))
         raise typer.Exit(2 if _is_ours(e) else 3) from None

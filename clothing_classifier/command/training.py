@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 
 from ..settings import SettingsError, load_settings
-from .base import TRAINING, as_json, command, option, progress, show, show_json, training_module
+from .base import TRAINING, as_json, command, option, progress, say, show, show_json, training_module
 from .serving import serve_clean_page
 
 FOLDER = option('folder with a folder of pictures for each category', '--folder', '-f', metavar='PATH')
@@ -108,6 +108,13 @@ def _save_body(learn, arch, file):
     training_module('training.weights').save_body(learn, arch, file)
 
 
+def _end_if_stopped(learn):
+    "Ctrl-C during a training keeps its best epoch, and ends the command after that"
+    if not learn.graceful_stop.stopped: return
+    say(f"{learn.path}: holds the best epoch before Ctrl-C; clothing-classifier report measures and exports it")
+    raise typer.Exit(130)
+
+
 @command('train: weights arch size batch_size frozen_epochs unfrozen_epochs seed', 'data: path',
     advanced=['train', 'data'], example='--unfrozen-epochs 10', rich_help_panel=TRAINING)
 def train(settings,
@@ -122,6 +129,7 @@ def train(settings,
     if apart_from: run.add_metrics(apart_from=[Path(o).name for o in apart_from])
     if body: _save_body(learn, settings.train.arch, body)
     show(dict(run=str(run.path), **run.metrics), as_json)
+    _end_if_stopped(learn)
 
 
 def _chosen_run(settings, folder):
@@ -228,5 +236,7 @@ def build(settings, folder:Path=FOLDER, csv:Path=CSV, replace:bool=REPLACE, as_j
     with progress():
         training_module('collecting.store').adopt(settings) # files that were put into images/
         if sources: print(training_module('collect').collect(*sources, settings=settings))
-        figures = exporting.report(module.train(settings), settings, replace=True)
+        learn = module.train(settings)
+        _end_if_stopped(learn)
+        figures = exporting.report(learn, settings, replace=True)
     _show_report(settings, figures, as_json)
