@@ -10,8 +10,9 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from PIL import Image
 
+from .files import shipped
 from .predict import Classifier, ModelError, cores, model_file, network_mismatch
-from .settings import Settings, sections, serving_settings, written
+from .settings import Settings, SettingsError, find_settings, sections, serving_settings, written
 
 PACKAGE = 'clothing_classifier'
 
@@ -29,6 +30,16 @@ def python()->Finding:
     "The version of Python, and the machine"
     found = f'{platform.python_version()} on {platform.system()} {platform.machine()}, {cores()} cores'
     return Finding('Python', found, '' if sys.version_info >= (3, 10) else 'install Python 3.10 or newer')
+
+
+def project(settings:Settings)->Finding:
+    "The settings file: of a project, or of the package"
+    found = str(settings.file)
+    try: find_settings()
+    except SettingsError:
+        todo = 'clothing-classifier new FOLDER, for categories of your own'
+        if settings.file == shipped('settings.ini'): return Finding('settings', f'{found}, no project', todo, 'train')
+    return Finding('settings', found)
 
 
 def _belongs(requirement, extra):
@@ -129,8 +140,8 @@ def examine(
     "Everything that can be found out about this machine and project"
     settings = settings or serving_settings()
     extras = ['database','train'] if settings.feedback.store == 'database' else ['train']
-    here = Finding('settings', str(settings.file))
-    return [python(), here, packages(), *map(packages, extras), weights(settings), data(settings), network(settings)]
+    machine = [python(), packages(), *map(packages, extras)]
+    return machine + [about(settings) for about in (project, weights, data, network)]
 
 
 def settings_table(

@@ -84,7 +84,8 @@ def test_the_classifier_works_in_any_folder(installed, environment):
 
 
 def test_doctor_and_settings_work_in_any_folder(installed):
-    assert 'ok  export: export.onnx' in installed('clothing-classifier', 'doctor').stdout
+    p = installed('clothing-classifier', 'doctor')
+    assert p.returncode == 0 and 'ok  export: export.onnx' in p.stdout and 'clothing-classifier new FOLDER' in p.stdout
     assert 'port = 8866' in installed('clothing-classifier', 'settings').stdout
 
 

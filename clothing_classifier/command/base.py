@@ -242,8 +242,6 @@ def command(
     return decorate
 
 
-
-
 # results
 
 def show_json(value):
