@@ -133,7 +133,7 @@ def main():
     paths, workers = photos(args.pictures), cores()
     files = {name: getattr(args, name) for name in ('int8', 'fp32') if Path(getattr(args, name)).is_file()}
     if not files: raise SystemExit(f'{args.int8}: there is no such file; clothing-classifier export writes it')
-    classifiers = {name: Classifier.load(file, 1, 25) for name, file in files.items()}
+    classifiers = {name: Classifier(file, 1, 25) for name, file in files.items()}
     rates = measure(sides(args, classifiers, workers), paths, args.parts)
     side = next(iter(classifiers.values())).prep['size']
     print(f'{len(paths)} photos, {workers} cores, {side} px')

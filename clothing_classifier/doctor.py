@@ -10,8 +10,9 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from PIL import Image
 
-from .predict import Classifier, ModelError, cores, model_file
-from .settings import Settings, load_settings, sections, written
+from .files import shipped
+from .predict import Classifier, ModelError, cores, model_file, network_mismatch
+from .settings import Settings, SettingsError, find_settings, sections, serving_settings, written
 
 PACKAGE = 'clothing_classifier'
 
@@ -29,6 +30,16 @@ def python()->Finding:
     "The version of Python, and the machine"
     found = f'{platform.python_version()} on {platform.system()} {platform.machine()}, {cores()} cores'
     return Finding('Python', found, '' if sys.version_info >= (3, 10) else 'install Python 3.10 or newer')
+
+
+def project(settings:Settings)->Finding:
+    "The settings file: of a project, or of the package"
+    found = str(settings.file)
+    try: find_settings()
+    except SettingsError:
+        todo = 'clothing-classifier new FOLDER, for categories of your own'
+        if settings.file == shipped('settings.ini'): return Finding('settings', f'{found}, no project', todo, 'train')
+    return Finding('settings', found)
 
 
 def _belongs(requirement, extra):
@@ -112,26 +123,25 @@ def _milliseconds(classifier):
 
 def network(settings:Settings)->Finding:
     "Whether the network that serves opens, answers, and knows the categories"
-    serve, file = settings.serve, model_file(settings.serve.model)
-    try: classifier = Classifier.load(file, serve.threads, serve.max_megapixels)
+    file = model_file(settings)
+    try: classifier = Classifier(file, settings=settings)
     except ModelError as e:
         return Finding('export', str(e), f'clothing-classifier build, or set [serve] model in {settings.file}')
-    name = file.name if file == serve.model else f'{file.name} of the package'
+    name = file.name if file == settings.serve.model else f'{file.name} of the package'
     megabytes, labels = file.stat().st_size/1e6, ', '.join(classifier.labels)
     found = f'{name}, {megabytes:.0f} MB, answers in {_milliseconds(classifier):.0f} ms, knows {labels}'
-    differ = ', '.join(sorted(set(classifier.labels) ^ set(settings.categories)))
-    todo = f'clothing-classifier build: the network and [categories] differ in {differ}' if differ else ''
-    return Finding('export', found, todo)
+    same = set(classifier.labels) == set(settings.categories)
+    return Finding('export', found, network_mismatch(settings, classifier.labels), 'train' if same else 'serve')
 
 
 def examine(
     settings:Settings|None=None # None: the nearest `settings.ini`
 )->list: # of `Finding`
     "Everything that can be found out about this machine and project"
-    settings = settings or load_settings()
+    settings = settings or serving_settings()
     extras = ['database','train'] if settings.feedback.store == 'database' else ['train']
-    here = Finding('settings', str(settings.file))
-    return [python(), here, packages(), *map(packages, extras), weights(settings), data(settings), network(settings)]
+    machine = [python(), packages(), *map(packages, extras)]
+    return machine + [about(settings) for about in (project, weights, data, network)]
 
 
 def settings_table(

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['USER_AGENT', 'sections', 'SettingsError', 'Section', 'setting', 'Data', 'Collect', 'Train', 'Clean', 'Export',
-           'Unknown', 'Serve', 'Links', 'Feedback', 'Api', 'Settings', 'find_settings', 'load_settings', 'written',
-           'settings_text']
+           'Unknown', 'Serve', 'Links', 'Feedback', 'Api', 'Settings', 'find_settings', 'load_settings',
+           'serving_settings', 'written', 'settings_text']
 
 # %% ../nbs/00_settings.ipynb #b994075f
 import configparser, os, re
@@ -14,9 +14,18 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from .files import shipped
+
 # %% ../nbs/00_settings.ipynb #90b4c871
 class SettingsError(ValueError):
     "A mistake in the settings; its text names the file, the section and the key, and says what to do"
+    def __init__(self,
+        text:str, # whole sentence
+        name:str='', # setting that it is about, like `train_size`
+        why:str='' # sentence without file, section and key
+    ):
+        super().__init__(text)
+        self.name, self.why = name, why
 
 
 class Section(BaseModel):
@@ -227,7 +236,7 @@ sections = {k: f.annotation for k,f in Settings.model_fields.items() if _is_sect
 # %% ../nbs/00_settings.ipynb #4bc74883
 def _fail(file, section, key, why):
     place = f"[{section}] {key}" if key else f"[{section}]"
-    raise SettingsError(f"{file}: {place}: {why}")
+    raise SettingsError(f"{file}: {place}: {why}", f'{section}_{key}', why)
 
 
 _kinds = {int: 'a whole number', float: 'a number', bool: 'yes or no', Path: 'a path', Path|None: 'a path'}
@@ -328,8 +337,8 @@ def find_settings(
     start = Path(start).resolve()
     for folder in (start, *start.parents):
         if (folder/'settings.ini').is_file(): return folder/'settings.ini'
-    raise SettingsError(
-        f"settings.ini: not found in {start} nor above it; go to the project's folder, or name the file")
+    raise SettingsError(f"settings.ini: not found in {start} nor above it; go to a project's folder, make a project with "
+        "clothing-classifier new FOLDER, or name a settings file with --settings")
 
 # %% ../nbs/00_settings.ipynb #8ff53056
 def _text(file):
@@ -380,6 +389,18 @@ def load_settings(
     labels = _labels(file, read.get('labels', {}), categories)
     given = {name: _section(file, name, read.get(name, {}) | new.get(name, {})) for name in sections}
     return Settings(file=file, categories=categories, labels=labels, **_follow(given))
+
+# %% ../nbs/00_settings.ipynb #6a07fc41
+def serving_settings(
+    file:str|Path|None=None, # settings file; None: the nearest `settings.ini`, else the one that comes with the package
+    **changes # as for `load_settings`
+)->Settings:
+    "Settings for what only answers; without a project, [data] path is in the working directory. Raises `SettingsError`"
+    try: file = file or find_settings()
+    except SettingsError:
+        file, changes = shipped('settings.ini'), dict(data_path=Path('data').resolve()) | changes
+        if not file: raise
+    return load_settings(file, **changes)
 
 # %% ../nbs/00_settings.ipynb #523d9171
 def written(

@@ -9,7 +9,7 @@ from clothing_classifier.api.limits import Admission, RateLimit
 from clothing_classifier.api.problems import Problem
 from clothing_classifier.api.try_page import page, policy
 from clothing_classifier.api.workers import Workers
-from clothing_classifier.predict import Classifier
+from clothing_classifier.predict import NetworkClassifier
 
 BLUE, RED = picture('blue'), picture('red')
 
@@ -57,7 +57,7 @@ def predict(workers, *pictures):
 
 
 def test_a_bad_file_costs_only_its_own_answer():
-    workers = Workers(Classifier(by_color, metadata()))
+    workers = Workers(NetworkClassifier(by_color, metadata()))
     assert predict(workers, BLUE, b'nonsense', RED) == ['jeans', 'unknown', 'socks']
     assert workers.pictures == 0 and workers.retry_after == 1
 
@@ -69,7 +69,7 @@ def test_waiting_pictures_share_a_run_of_the_network():
         sizes.append(len(x))
         return by_color(x)
 
-    workers = Workers(Classifier(counted, metadata()), workers=1, batch=8)
+    workers = Workers(NetworkClassifier(counted, metadata()), workers=1, batch=8)
     assert predict(workers, BLUE) == ['jeans'] and sizes == [1]
     assert predict(workers, *[BLUE] * 30) == ['jeans'] * 30
     assert max(sizes) <= 8 and len(sizes) < 30
@@ -81,7 +81,7 @@ def test_after_a_failed_run_each_picture_is_tried_alone():
             raise RuntimeError('a picture that breaks the others')
         return by_color(x)
 
-    workers = Workers(Classifier(breaks_together, metadata()), workers=1, batch=8)
+    workers = Workers(NetworkClassifier(breaks_together, metadata()), workers=1, batch=8)
     assert predict(workers, BLUE, RED, BLUE) == ['jeans', 'socks', 'jeans']
 
 

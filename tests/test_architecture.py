@@ -162,8 +162,9 @@ def test_a_visitor_costs_little(module):
     assert loaded([module], ['numpy', 'PIL', 'onnxruntime', 'httpx', 'sqlalchemy']) == []
 
 
-def test_the_command_starts_without_numpy():
-    assert loaded(['cli'], ['numpy', 'PIL', 'onnxruntime', 'voila', 'fastapi']) == []
+def test_the_command_starts_without_numpy_and_rich():
+    "The libraries of answers are imported by their verbs, and rich by --help"
+    assert loaded(['cli'], ['numpy', 'PIL', 'onnxruntime', 'voila', 'fastapi', 'rich']) == []
 
 
 def test_answers_without_torch():
@@ -173,7 +174,7 @@ def test_answers_without_torch():
 import sys
 for name in {sorted(HEAVY)}: sys.modules[name] = None
 from clothing_classifier.predict import Classifier
-print(Classifier.load().predict({str(photo)!r}).category)
+print(Classifier().predict({str(photo)!r}).category)
 """
     out = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=120, cwd=ROOT)
     assert out.stdout.strip() == 'jeans', out.stderr

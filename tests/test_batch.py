@@ -5,7 +5,7 @@ import json
 import pytest
 from tiny import by_color, metadata, picture
 
-from clothing_classifier.predict import Classifier, Prediction
+from clothing_classifier.predict import NetworkClassifier, Prediction
 from clothing_classifier.serving.batch import (
     BatchError,
     Sheet,
@@ -95,8 +95,8 @@ def test_files_that_are_no_sheet(tmp_path, name, content, resume, says):
 
 
 def test_classify_answers_in_order(folder):
-    classifier = Classifier(by_color, metadata())
+    classifier = NetworkClassifier(by_color, metadata())
     todo = names([folder / 'jeans/0.jpg', 'not there.jpg', 'https://shop.example/a.jpg', folder / 'socks'])
     rows = list(classify(classifier, todo, reader(None)))
     assert [row['answer'] for row in rows] == ['jeans', '', '', 'socks', 'socks', 'socks']
-    assert 'cannot be read' in rows[1]['error'] and 'not followed' in rows[2]['error']
+    assert 'no such file' in rows[1]['error'] and 'not followed' in rows[2]['error']

@@ -67,7 +67,7 @@ def url(settings, tmp_path_factory):
     "The command's page"
     (settings.file.parent/'nbs').mkdir()
     shutil.copy(ROOT/'nbs/clean.ipynb', settings.file.parent/'nbs')
-    cmd = '-c', 'from clothing_classifier.cli import main; main()', 'clean', '--page', '--serve-port'
+    cmd = '-c', 'from clothing_classifier.cli import main; main()', 'clean', '--page', '--port'
     with served(settings, tmp_path_factory.mktemp('voila'), *cmd) as o: yield o
 
 

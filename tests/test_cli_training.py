@@ -4,13 +4,14 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
 import pytest
 from conftest import ROOT, small_settings
 from drawings import draw_folder
-from tiny import command
+from tiny import command, wait_until
 from typer.testing import CliRunner
 
 from clothing_classifier.cli import app
@@ -56,8 +57,8 @@ def exported(trained, say): return say('export')
 def test_collect(collected): assert collected['jeans']['kept'] == collected['socks']['kept'] == 40
 
 
-def test_look(collected, say, place):
-    rows = say('look', '--sheet', place / 'sheet.png')
+def test_count(collected, say, place):
+    rows = say('count', '--sheet', place / 'sheet.png')
     assert rows['socks']['pictures'] == 40 and (place / 'sheet.png').stat().st_size > 1000
 
 
@@ -72,6 +73,20 @@ def test_train(trained, place):
     run = place / 'runs' / os.path.basename(trained['run'])
     assert {'learner.pkl', 'metrics.json', 'history.csv', 'settings.ini'} <= {o.name for o in run.iterdir()}
     assert 'seed = 7' in (run / 'settings.ini').read_text()
+
+
+@pytest.mark.parametrize('cmd', ['train', 'build'])
+def test_ctrl_c_keeps_the_best_epoch_and_ends_with_130(cmd, collected, place):
+    "Nothing is exported then"
+    runs, exports = place / f'stopped_{cmd}', ['--export-learner', f'{cmd}.pkl', '--export-network', f'{cmd}.onnx']
+    options = ['--runs', runs, '--unfrozen-epochs', '500', *(exports if cmd == 'build' else [])]
+    p = command(cmd, *options, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    def epochs(): return sum(o.read_text().count('\n') for o in runs.glob('*/history.csv'))
+    wait_until(lambda: epochs() > 2 or p.poll() is not None, 240)
+    p.send_signal(signal.SIGINT)
+    err = p.communicate(timeout=240)[1].decode()
+    assert p.returncode == 130 and 'holds the best epoch before Ctrl-C; clothing-classifier report' in err, err
+    assert 'Traceback' not in err and list(runs.glob('*/learner.pkl')) and not (place / f'{cmd}.onnx').exists()
 
 
 def test_train_for_a_body(collected, say, place):
@@ -159,7 +174,7 @@ def test_build(say, tmp_path, place):
     assert o['learning_curve'] and 'Model card' in (tmp_path / 'MODEL_CARD.md').read_text()
 
 
-@pytest.mark.parametrize('cmd', ['look', 'train', 'clean', 'build'])
+@pytest.mark.parametrize('cmd', ['count', 'train', 'clean', 'build'])
 def test_without_pictures_they_say_what_to_do(cmd, place, tmp_path):
     shutil.copy(place / 'settings.ini', tmp_path)
     r = CliRunner().invoke(app, [cmd, '--settings', str(tmp_path / 'settings.ini')])
@@ -167,7 +182,7 @@ def test_without_pictures_they_say_what_to_do(cmd, place, tmp_path):
     assert (r.exit_code, len(said)) == (2, 1) and re.search('collect|import|more pictures', said[0]), r.stderr
 
 
-@pytest.mark.parametrize('cmd', ['collect', 'look', 'clean', 'train', 'evaluate', 'export', 'report', 'build'])
+@pytest.mark.parametrize('cmd', ['collect', 'count', 'clean', 'train', 'evaluate', 'export', 'report', 'build'])
 def test_a_base_install_names_the_extra(cmd, place, tmp_path):
     "With what the training extra brings made impossible to import"
     heavy = "('torch','fastai','pandas','imagehash','sklearn','onnx','matplotlib','aiohttp','ddgs')"

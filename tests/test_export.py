@@ -20,7 +20,7 @@ def test_the_network_answers_like_fastai(trained):
 
 def test_the_network_names_its_learner(trained):
     settings, _, figures = trained
-    meta = Classifier.load(settings.export.network, 1, 25).meta
+    meta = Classifier(settings.export.network, 1, 25).meta
     assert meta['learner_sha256'] == figures['learner_sha256'] == sha256(settings.export.learner)
     assert meta['precision'] == figures['shipped'] == 'int8'
     assert meta['preprocessing']['size'] == settings.train.network_size
@@ -28,9 +28,9 @@ def test_the_network_names_its_learner(trained):
 
 def test_learner_and_network_give_the_same_predictions(trained):
     settings = trained[0]
-    fp32 = Classifier.load(settings.export.network.with_suffix('.fp32.onnx'), 1, 25)
+    fp32 = Classifier(settings.export.network.with_suffix('.fp32.onnx'), 1, 25)
     with pytest.warns(UserWarning, match='runs the code inside'):
-        pickled = LearnerClassifier.load(settings.export.learner)
+        pickled = LearnerClassifier(settings.export.learner)
     assert (fp32.labels, fp32.thresholds, fp32.temperature) == (pickled.labels, pickled.thresholds, pickled.temperature)
     for category in settings.categories:
         a, b = (o.predict(draw_picture(category, 9000)) for o in (fp32, pickled))

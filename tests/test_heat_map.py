@@ -41,7 +41,7 @@ def test_the_places_are_where_the_glow_is(glow, keys):
 @pytest.fixture(scope='module')
 def clf():
     if not (ROOT/'export.onnx').is_file(): pytest.skip('needs export.onnx')
-    clf = Classifier.load(ROOT/'export.onnx', 1, 25)
+    clf = Classifier(ROOT/'export.onnx', 1, 25)
     if not has_map(clf): pytest.skip('the export in this tree has no map; export it again')
     return clf
 

@@ -76,7 +76,7 @@ def file(network, tmp_path_factory):
 
 def test_the_file_answers_like_torch(network, file):
     with torch.no_grad(): want = network[0](torch.from_numpy(batch())).numpy()
-    classifier = Classifier.load(file, threads=1, max_megapixels=25)
+    classifier = Classifier(file, threads=1, max_megapixels=25)
     assert np.abs(classifier.net(batch())[0] - want).max() < 1e-4
     assert classifier.meta == METADATA | dict(precision='fp32', preprocessing=classifier.meta['preprocessing'])
 
@@ -86,7 +86,7 @@ def test_further_outputs_change_no_logit(network, file, tmp_path):
     more = tmp_path/'more.onnx'
     more.write_bytes(file.read_bytes())
     assert add_outputs(more, model, known) == ['map', 'score']
-    before, after = (Classifier.load(o, threads=1, max_megapixels=25) for o in (file, more))
+    before, after = (Classifier(o, threads=1, max_megapixels=25) for o in (file, more))
     assert after.meta == before.meta
     logits, score = after.net(batch())
     assert (before.net(batch())[0] == logits).all()
@@ -109,7 +109,7 @@ def test_eight_bits_are_near(file, tmp_path):
         paths.append(tmp_path/f'{i}.png')
         im.save(paths[-1])
     write_int8(file, tmp_path/'int8.onnx', paths)
-    fp32, int8 = (Classifier.load(o, threads=1, max_megapixels=25) for o in (file, tmp_path/'int8.onnx'))
+    fp32, int8 = (Classifier(o, threads=1, max_megapixels=25) for o in (file, tmp_path/'int8.onnx'))
     assert int8.meta == fp32.meta | dict(precision='int8')
     logits = [o.net(batch())[0].ravel() for o in (fp32, int8)]
     assert np.corrcoef(*logits)[0, 1] > .95

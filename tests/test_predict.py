@@ -1,5 +1,9 @@
-"A classifier answers for paths, bytes and open pictures, one or many, and refuses what is not our network"
+"A classifier answers for a picture in every form, one or many, and refuses what is not our network"
+import doctest
+import inspect
+import io
 import itertools
+import warnings
 from unittest.mock import patch
 
 import numpy as np
@@ -10,7 +14,15 @@ from tiny import picture, settings_text, write_model
 
 from clothing_classifier import predict
 from clothing_classifier.images import ImageError, open_image
-from clothing_classifier.predict import Classifier, ModelError, Prediction, calibrated, model_file, preprocess, softmax
+from clothing_classifier.predict import (
+    Classifier,
+    ModelError,
+    NetworkClassifier,
+    Prediction,
+    calibrated,
+    preprocess,
+    softmax,
+)
 
 JEANS = sorted((ROOT/'examples'/'photos'/'jeans').glob('*.jpg'))
 META = dict(labels=['jeans', 'socks'], temperature=1., thresholds=dict(max_probability=.6),
@@ -21,11 +33,11 @@ def by_color(x): return (np.stack([x[:,2].mean((1, 2)), x[:,0].mean((1, 2))], 1)
 
 
 @pytest.fixture
-def clf(): return Classifier(by_color, META)
+def clf(): return NetworkClassifier(by_color, META)
 
 
 @pytest.fixture(scope='module')
-def shipped_clf(): return Classifier.load(ROOT/'export.onnx', 1, 25)
+def shipped_clf(): return Classifier(ROOT/'export.onnx', 1, 25)
 
 
 def test_preprocess():
@@ -60,6 +72,38 @@ def test_one_picture_in_every_form(shipped_clf):
     assert expected.answer == 'jeans'
     assert shipped_clf.predict(file.read_bytes()) == shipped_clf.predict(str(file)) == expected
     with patch.object(Image, 'open', side_effect=AssertionError('decoded')): assert shipped_clf.predict(im) == expected
+    assert shipped_clf.predict(np.asarray(im)) == shipped_clf.predict(io.BytesIO(file.read_bytes())) == expected
+    with open(file, 'rb') as f: assert shipped_clf.predict(f) == expected
+
+
+def test_an_array_may_be_grey(clf):
+    assert clf.predict(np.full((40, 60), 128, np.uint8)) == clf.predict(Image.new('RGB', (60, 40), (128, 128, 128)))
+
+
+def test_a_list_gets_a_list(clf):
+    "Of any forms; a bad picture has its error, and does not stop the others"
+    answers = clf.predict([picture('blue'), np.asarray(Image.new('RGB', (9, 9), 'red')), b'no picture'])
+    assert [o.answer for o in answers[:2]] == ['jeans', 'socks'] and 'not a picture' in answers[2].error
+    assert clf.predict([]) == []
+
+
+@pytest.mark.parametrize('given, says', [
+    (np.zeros((3, 8, 8), np.float32), r'float32 \(3, 8, 8\) is not a picture; give uint8 of shape'),
+    (np.zeros((8, 8, 2), np.uint8), 'give uint8 of shape'),
+    (io.StringIO('text'), "open it with mode 'rb'")])
+def test_what_is_no_picture_says_what_to_give(clf, given, says):
+    with pytest.raises(TypeError, match=says): clf.predict(given)
+
+
+def test_every_public_method_has_an_example_that_runs(monkeypatch):
+    "In the docstring, from the folder of the clone"
+    monkeypatch.chdir(ROOT)
+    monkeypatch.delenv('CLOTHING_CLASSIFIER_SETTINGS', raising=False)
+    for kind in (Classifier, NetworkClassifier):
+        public = [o for name, o in vars(kind).items() if inspect.isfunction(o) and name[0] != '_']
+        assert all('>>> ' in o.__doc__ for o in [kind, *public])
+    result = doctest.testmod(predict)
+    assert result.attempted > 8 and result.failed == 0
 
 
 def test_many_keep_their_order(clf):
@@ -89,11 +133,11 @@ def test_a_reader_may_fail(clf):
 
 
 def test_what_is_refused(tmp_path):
-    with pytest.raises(ModelError, match='there is no such file'): Classifier.load(tmp_path/'gone.onnx', 1, 25)
+    with pytest.raises(ModelError, match='there is no such file'): Classifier(tmp_path/'gone.onnx', 1, 25)
     reasons = {'a.pkl': 'is a pickle, which serving never', 'a.txt': 'not an .onnx file', 'a.onnx': 'export it again'}
     for name, why in reasons.items():
         (tmp_path/name).write_bytes(b'nothing')
-        with pytest.raises(ModelError, match=why): Classifier.load(tmp_path/name, 1, 25)
+        with pytest.raises(ModelError, match=why): Classifier(tmp_path/name, 1, 25)
 
 
 def test_a_network_of_another_tool_is_refused(tmp_path):
@@ -102,7 +146,7 @@ def test_a_network_of_another_tool_is_refused(tmp_path):
     del model.metadata_props[:]
     onnx.save(model, tmp_path/'b.onnx')
     with pytest.raises(ModelError, match='has no labels, preprocessing, temperature, thresholds'):
-        Classifier.load(tmp_path/'b.onnx', 1, 25)
+        Classifier(tmp_path/'b.onnx', 1, 25)
 
 
 def test_settings_say_what_is_not_said(tmp_path, monkeypatch):
@@ -111,16 +155,46 @@ def test_settings_say_what_is_not_said(tmp_path, monkeypatch):
         serve_max_megapixels=.01))
     monkeypatch.delenv('CLOTHING_CLASSIFIER_SETTINGS', raising=False)
     monkeypatch.chdir(tmp_path)
-    clf = Classifier.load()
+    clf = Classifier()
     assert (clf.threads, clf.labels) == (1, ['jeans', 'socks'])
     with pytest.raises(ImageError): clf.predict(picture(size=(200, 100)))
-    assert Classifier.load(threads=0).threads == predict.cores()
+    assert Classifier(threads=0).threads == predict.cores()
 
 
-def test_a_project_without_an_export_has_the_one_that_is_shipped(tmp_path):
-    own = tmp_path/'export.onnx'
-    assert model_file(own) == own # no project
-    (tmp_path/'settings.ini').write_text(settings_text(['hat', 'dress']))
-    assert model_file(own) == ROOT/'export.onnx' and model_file(tmp_path/'other.onnx') == tmp_path/'other.onnx'
-    own.write_bytes(b'')
-    assert model_file(own) == own
+@pytest.fixture
+def opened(tmp_path, monkeypatch):
+    "What `Classifier()` opens in a project of these categories, and what it warns of"
+    monkeypatch.delenv('CLOTHING_CLASSIFIER_SETTINGS', raising=False)
+    monkeypatch.chdir(tmp_path)
+    def f(*categories, **changes):
+        (tmp_path/'settings.ini').write_text(settings_text(categories, **changes))
+        with warnings.catch_warnings(record=True) as found: classifier = Classifier()
+        return classifier, ' '.join(str(o.message) for o in found)
+    return f
+
+
+def test_a_project_without_an_export_hears_that_the_shipped_network_answers(opened, tmp_path):
+    classifier, warning = opened('hat', 'dress')
+    assert classifier.file == ROOT/'export.onnx'
+    assert warning.startswith(f'{tmp_path/"export.onnx"}: is not there yet, so the network that comes with the package')
+    assert warning.endswith('clothing-classifier build trains your own')
+
+
+def test_categories_that_the_network_does_not_know_are_named(opened, tmp_path):
+    write_model(tmp_path/'export.onnx')
+    assert opened('jeans', 'socks')[1] == ''
+    _, warning = opened('hat', 'dress')
+    assert 'knows jeans, socks, but [categories] in' in warning and 'has hat, dress; clothing-classifier' in warning
+
+
+def test_a_network_that_is_named_is_not_replaced(opened):
+    with pytest.raises(ModelError, match='there is no such file'): opened('hat', 'dress', serve_model='gone.onnx')
+
+
+def test_without_a_project_the_shipped_network_answers(tmp_path, monkeypatch):
+    "In any folder, and without a word"
+    monkeypatch.delenv('CLOTHING_CLASSIFIER_SETTINGS', raising=False)
+    monkeypatch.chdir(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        assert Classifier().predict(JEANS[0]).answer == 'jeans'

@@ -4,7 +4,14 @@ import re
 import pytest
 from conftest import ROOT
 
-from clothing_classifier.settings import SettingsError, find_settings, load_settings, sections, settings_text
+from clothing_classifier.settings import (
+    SettingsError,
+    find_settings,
+    load_settings,
+    sections,
+    serving_settings,
+    settings_text,
+)
 
 TWO = '[categories]\nhat = hat, sun hat\ndress = dress\n'
 
@@ -135,6 +142,25 @@ def test_the_nearest_file_is_found(load, tmp_path, monkeypatch):
     load(TWO)
     (tmp_path/'nbs'/'deep').mkdir(parents=True)
     assert find_settings(tmp_path/'nbs'/'deep') == tmp_path/'settings.ini'
-    with pytest.raises(SettingsError, match='not found in'): find_settings('/')
+    with pytest.raises(SettingsError, match='not found in / nor above it; .* clothing-classifier new FOLDER'):
+        find_settings('/')
     monkeypatch.setenv('CLOTHING_CLASSIFIER_SETTINGS', '/else/where.ini')
     assert str(find_settings(tmp_path)) == '/else/where.ini'
+
+
+def test_what_answers_needs_no_project(tmp_path, monkeypatch):
+    "It reads the shipped settings, and would keep pictures in the working directory, not beside them"
+    monkeypatch.delenv('CLOTHING_CLASSIFIER_SETTINGS', raising=False)
+    monkeypatch.chdir(tmp_path)
+    settings = serving_settings(serve_port=9999)
+    assert (settings.file, settings.serve.model) == (ROOT/'settings.ini', ROOT/'export.onnx')
+    assert (settings.serve.port, settings.feedback.folder) == (9999, tmp_path/'data'/'feedback')
+    with pytest.raises(SettingsError, match='not found in'): load_settings()
+
+
+def test_what_answers_takes_a_project_if_there_is_one(load, tmp_path, monkeypatch):
+    monkeypatch.delenv('CLOTHING_CLASSIFIER_SETTINGS', raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert load(TWO) == serving_settings() == serving_settings(tmp_path/'settings.ini')
+    monkeypatch.setenv('CLOTHING_CLASSIFIER_SETTINGS', str(tmp_path/'gone.ini'))
+    with pytest.raises(SettingsError, match='gone.ini: cannot be read'): serving_settings()

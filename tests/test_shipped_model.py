@@ -24,7 +24,7 @@ def learn():
 
 
 @pytest.fixture(scope='module')
-def clf(): return Classifier.load(ROOT/'export.onnx', threads=2, max_megapixels=25)
+def clf(): return Classifier(ROOT/'export.onnx', threads=2, max_megapixels=25)
 
 
 def test_pickle_goes_by_name():

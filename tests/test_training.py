@@ -15,7 +15,7 @@ from clothing_classifier.training.learner_classifier import LearnerClassifier
 
 def test_learns_the_drawings(trained):
     settings, learn, _ = trained
-    clf = Classifier.load(settings.export.network, threads=1, max_megapixels=25)
+    clf = Classifier(settings.export.network, threads=1, max_megapixels=25)
     asked = [(c, draw_picture(c, 5000+i)) for c in settings.categories for i in range(20)]
     right = sum(p.category == c for (c, _), p in zip(asked, clf.predict_many(im for _, im in asked), strict=True))
     assert right >= 32, f'{right} of 40 drawings that it has never seen'
@@ -38,8 +38,8 @@ def test_pickle_and_onnx_give_the_same_predictions(trained):
     "One interface, two files; the int8 one is near"
     settings, _, out = trained
     fp32 = settings.export.network.with_suffix('.fp32.onnx')
-    one = Classifier.load(fp32 if fp32.exists() else settings.export.network, threads=1, max_megapixels=25)
-    with pytest.warns(UserWarning, match='runs the code inside'): two = LearnerClassifier.load(settings.export.learner)
+    one = Classifier(fp32 if fp32.exists() else settings.export.network, threads=1, max_megapixels=25)
+    with pytest.warns(UserWarning, match='runs the code inside'): two = LearnerClassifier(settings.export.learner)
     assert (one.labels, one.thresholds, one.temperature) == (two.labels, two.thresholds, two.temperature)
     for c in settings.categories:
         a, b = (o.predict(draw_picture(c, 9000)) for o in (one, two))
@@ -88,8 +88,8 @@ def test_offline_imagenet_says_where_to_put_the_file(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('args, says', [
-    (['predict', 'nowhere.jpg'], 'cannot be read'),
-    (['serve', '--port', 'x'], 'valid integer'),
+    (['predict', 'nowhere.jpg'], 'there is no such file'),
+    (['serve', '--port', 'x'], 'is not a whole number'),
     (['build', '--folder', 'nowhere'], 'there is no such folder')])
 def test_mistakes_end_in_a_sentence(args, says):
     out = subprocess.run([COMMAND, *args], cwd=ROOT, capture_output=True, text=True, timeout=120)

@@ -42,9 +42,9 @@ def files(made):
     files = made[0].export
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        pickled = LearnerClassifier.load(files.learner, 2, 25)
-    return dict(pkl=pickled, int8=Classifier.load(files.network, 2, 25),
-        fp32=Classifier.load(files.network.with_suffix('.fp32.onnx'), 2, 25))
+        pickled = LearnerClassifier(files.learner, 2, 25)
+    return dict(pkl=pickled, int8=Classifier(files.network, 2, 25),
+        fp32=Classifier(files.network.with_suffix('.fp32.onnx'), 2, 25))
 
 
 def pictures(): return [draw_picture(c, 5000+i) for c in ('jeans', 'socks', 'shirt', 'shoes') for i in range(8)]

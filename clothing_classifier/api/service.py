@@ -30,7 +30,7 @@ class Service:
     ):
         serve, api = settings.serve, settings.api
         self.settings, self.draining = settings, False
-        self.classifier = classifier or Classifier.load(serve.model, serve.threads, serve.max_megapixels)
+        self.classifier = classifier or Classifier(settings=settings)
         self.fetcher = fetcher or open_links(settings)
         self.feedback = feedback or open_feedback(settings)
         self.workers = Workers(self.classifier, api.workers, api.batch)
@@ -50,7 +50,7 @@ class Service:
     @cached_property
     def model_card(self)->ModelCard:
         "The metadata of the network, its hash, and the model card beside it"
-        file = model_file(self.settings.serve.model)
+        file = model_file(self.settings)
         data = file.read_bytes() if file.is_file() else b'' # no file where a classifier was given
         card = file.with_name('MODEL_CARD.md')
         markdown = card.read_text(encoding='utf-8') if card.is_file() else None

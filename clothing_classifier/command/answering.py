@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 
 from ..settings import SettingsError
-from .base import command, option
+from .base import SERVING, command, option
 
 
 def _check_form(as_json, as_csv, out, resume):
@@ -49,12 +49,12 @@ def _answer_all(rows, put, bar):
     return errors
 
 
-def _classifier(serve):
-    "The classifier of `[serve]`"
+def _classifier(settings):
+    "The classifier of a project"
     from ..images import give_memory_back
     from ..predict import Classifier
     give_memory_back()
-    return Classifier.load(serve.model, serve.threads, serve.max_megapixels)
+    return Classifier(settings=settings)
 
 
 def _names(pictures, done):
@@ -71,27 +71,27 @@ def _reader(settings, pictures):
     return batch.reader(open_links(settings), settings.serve.max_upload_mb)
 
 
-PICTURES = typer.Argument(
-    help='Files, folders, patterns, links, or - for a picture on standard input', show_default=False)
-OUT = option('Write to this .csv or .jsonl file')
+PICTURES = typer.Argument(metavar='PICTURES',
+    help='files, folders, patterns, links, or - for a picture on standard input', show_default=False)
+OUT = option('write to this .csv or .jsonl file', '--out', '-o', metavar='FILE')
 
 
-@command('serve: model threads max_upload_mb max_megapixels', 'links', 'api: workers')
+@command('serve: model', advanced=['serve: threads max_upload_mb max_megapixels', 'links', 'api: workers'],
+    example='photo.jpg holiday/ --out answers.csv', project=False, rich_help_panel=SERVING)
 def predict(settings,
     pictures:list[str]=PICTURES,
-    as_json:bool=option('One JSON object a line', '--json', default=False),
-    as_csv:bool=option('Comma-separated values', '--csv', default=False),
+    as_json:bool=option('one JSON object a line', '--json', '-j', default=False),
+    as_csv:bool=option('comma-separated values', '--csv', default=False),
     out:Path=OUT,
-    resume:bool=option('Go on with the file of --out: leave out what stands there', '--resume', default=False)
+    resume:bool=option('go on with the file of --out: leave out what stands there', '--resume', default=False)
 ):
     "Say what is on pictures."
     from ..serving import batch
     _check_form(as_json, as_csv, out, resume)
-    classifier = _classifier(settings.serve)
+    classifier = _classifier(settings)
     sheet = batch.Sheet(out, classifier.labels, resume) if out else None
     done = sheet.done if sheet else ()
     total = sum(1 for _ in _names(pictures, done))
-    if not total and not done: print(f"{', '.join(pictures)}: there is no picture", file=sys.stderr)
     with sheet or nullcontext(), _bar(total, out) as bar:
         put = sheet.add if sheet else _printer(classifier.labels, as_json, as_csv)
         rows = batch.classify(classifier, _names(pictures, done), _reader(settings, pictures), settings.api.workers)

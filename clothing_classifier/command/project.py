@@ -1,16 +1,15 @@
-"""`new` and `doctor`: a project folder, and what is missing in one"""
+"""`new`, `settings` and `doctor`: a project folder, what is set in it, and what is missing"""
 import re
 import shutil
 from dataclasses import asdict
 from pathlib import Path
 
 import typer
-from typer.core import TyperCommand
 
 from ..settings import SettingsError
-from .base import CODES, app, as_json, command, guarded, option, show_json
+from .base import SERVING, TRAINING, add, as_json, command, debug, guarded, show_json
 
-FOLDER = typer.Argument(help='Folder of the project; it is made if it is missing', show_default=False)
+FOLDER = typer.Argument(metavar='FOLDER', help='folder of the project; it is made if it is missing', show_default=False)
 
 
 def _settings_of_a_new_project():
@@ -35,23 +34,14 @@ def make_project(
     write_atomically(file, _settings_of_a_new_project().encode())
 
 
-@app.command('new', epilog=CODES)
+@add('new', example='new hats', rich_help_panel=TRAINING)
 def new(
     folder:Path=FOLDER,
-    debug:bool=option('Show the traceback of an error', '--debug', default=False)
+    debug:bool=debug
 ):
     "Make a project folder for your own categories: settings.ini and the notebooks."
     guarded(lambda: make_project(folder), debug)
     print(f"{folder}: write your categories into settings.ini, then run clothing-classifier collect in it")
-
-
-class _DoctorCommand(TyperCommand):
-    "Reads `--settings` without a file as `--list-settings`"
-    def parse_args(self, ctx, args):
-        for i,arg in enumerate(args):
-            alone = i+1 == len(args) or args[i+1].startswith('-')
-            if arg == '--settings' and alone: args[i] = '--list-settings'
-        return super().parse_args(ctx, args)
 
 
 def _print_settings(rows, as_json):
@@ -69,15 +59,17 @@ def _print_finding(finding):
     if finding.todo: print(f'      -> {finding.todo}')
 
 
-@command(cls=_DoctorCommand)
-def doctor(settings,
-    list_settings:bool=option('Every setting with its value, default and comment; --settings alone does the same',
-        '--list-settings', default=False),
-    as_json:bool=as_json
-):
+@command(name='settings', project=False, rich_help_panel=SERVING)
+def list_settings(settings, as_json:bool=as_json):
+    "List every setting with its value, its default and what it does."
+    from ..doctor import settings_table
+    _print_settings(settings_table(settings), as_json)
+
+
+@command(project=False, rich_help_panel=SERVING)
+def doctor(settings, as_json:bool=as_json):
     "Say what works here, what is missing, and what to type."
-    from ..doctor import examine, settings_table
-    if list_settings: return _print_settings(settings_table(settings), as_json)
+    from ..doctor import examine
     findings = examine(settings)
     if as_json: show_json([asdict(o) for o in findings])
     else:

@@ -2,10 +2,11 @@
 import os
 import socket
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..settings import SettingsError, load_settings, settings_text
-from .base import command, option
+from .base import SERVING, command, option
 
 
 def notebook(
@@ -26,14 +27,17 @@ def _weights(settings):
     return str((settings.file.parent/Path(weights).expanduser()).resolve())
 
 
+@contextmanager
 def settings_for_notebooks(settings):
-    "Let the processes of notebooks read these settings, with the options that were given"
-    file = settings.file
-    if load_settings(file) != settings:
-        file = Path(tempfile.mkdtemp(prefix='clothing-classifier-'))/'settings.ini'
-        moved = settings.model_copy(update=dict(file=file))
-        file.write_text(settings_text(moved, _weights(settings)), encoding='utf-8')
-    os.environ['CLOTHING_CLASSIFIER_SETTINGS'] = str(file)
+    "Meanwhile the processes of notebooks read these settings, with the options that were given"
+    with tempfile.TemporaryDirectory(prefix='clothing-classifier-') as folder:
+        file = settings.file
+        if load_settings(file) != settings:
+            file = Path(folder)/'settings.ini'
+            moved = settings.model_copy(update=dict(file=file))
+            file.write_text(settings_text(moved, _weights(settings)), encoding='utf-8')
+        os.environ['CLOTHING_CLASSIFIER_SETTINGS'] = str(file)
+        yield
 
 
 def _check_address(ip, port):
@@ -49,26 +53,25 @@ def _check_address(ip, port):
 def _serve_page(settings, browser):
     "Serve the page that classifies"
     app_notebook = notebook(settings, 'app.ipynb')
-    settings_for_notebooks(settings)
     from ..page.server import serve_page
-    serve_page(settings, app_notebook, browser)
+    with settings_for_notebooks(settings): serve_page(settings, app_notebook, browser)
 
 
 def serve_clean_page(settings):
     "Serve the page on which labels are mended, to this machine alone"
     file = notebook(settings, 'clean.ipynb')
-    settings_for_notebooks(settings)
     from voila.app import Voila
 
-    from ..page.server import voila_config
+    from ..page.voila_server import voila_config
     options = [str(file), f'--port={settings.serve.port}', '--Voila.ip=127.0.0.1']
-    Voila.launch_instance(options, config=voila_config(settings, ours=False))
+    with settings_for_notebooks(settings): Voila.launch_instance(options, config=voila_config(settings, ours=False))
 
 
-@command('serve', 'links', 'feedback', 'api')
+@command('serve: port ip title language memory_mb embed model', advanced=['serve', 'links', 'feedback', 'api'],
+    example='--port 8080 --browser', project=False, rich_help_panel=SERVING)
 def serve(settings,
-    api:bool=option('The REST API instead of the page', '--api', default=False),
-    browser:bool=option('Open the page in a browser', default=False)
+    api:bool=option('the REST API instead of the page', '--api', default=False),
+    browser:bool=option('open the page in a browser', '--browser', '-b', default=False)
 ):
     "Serve the page, or the API."
     _check_address(settings.serve.ip, settings.serve.port)

@@ -5,18 +5,19 @@ from pathlib import Path
 import typer
 
 from ..settings import SettingsError, load_settings
-from .base import as_json, command, option, progress, show, show_json, training_module
+from .base import TRAINING, as_json, command, option, progress, say, show, show_json, training_module
 from .serving import serve_clean_page
 
-FOLDER = option('A folder with a folder of pictures for each category')
-CSV = option('A CSV with the columns image and label; [labels] of the settings maps labels to categories')
-URLS = option('A folder with a list of addresses for each category, urls_<category>.csv')
-SHEET = option('Write a sheet of small pictures to this file')
-APART_FROM = option(
-    'Settings whose test pictures are left out, and whose validation pictures validate here too', default=[])
-BODY = option('Write the weights of the body to this .safetensors file, to start other trainings from')
-RUN = option('Folder of the training; else the newest in [train] runs')
-REPLACE = option('Replace the export that is there', '--replace', default=False)
+FOLDER = option('folder with a folder of pictures for each category', '--folder', '-f', metavar='PATH')
+CSV = option('CSV with the columns image and label; [labels] of the settings maps labels to categories', metavar='FILE')
+URLS = option('folder with a list of addresses for each category, urls_<category>.csv', metavar='PATH')
+SHEET = option('write a sheet of small pictures to this file', metavar='FILE')
+APART_FROM = option('settings whose test pictures are left out, and whose validation pictures validate here too',
+    default=[], metavar='FILE', rich_help_panel='Advanced')
+BODY = option('write the weights of the body to this .safetensors file, to start other trainings from', metavar='FILE',
+    rich_help_panel='Advanced')
+RUN = option('folder of the training; else the newest in [train] runs', '--run', '-r', metavar='PATH')
+REPLACE = option('replace the export that is there', '--replace', default=False)
 
 
 # pictures
@@ -34,11 +35,12 @@ def _corrected(settings):
     return training_module('collecting.importers').folder(gathered(settings), settings=settings)
 
 
-@command('collect', 'data')
+@command('collect: region addresses', 'data: path', advanced=['collect', 'data'], example='--folder photos',
+    rich_help_panel=TRAINING)
 def collect(settings,
     folder:Path=FOLDER, csv:Path=CSV, urls:Path=URLS,
-    dropped:bool=option('Only files that you put into images/<category>/ yourself', '--dropped', default=False),
-    feedback:bool=option('Pictures that visitors of the page corrected', '--feedback', default=False),
+    dropped:bool=option('only files that you put into images/<category>/ yourself', '--dropped', default=False),
+    feedback:bool=option('pictures that visitors of the page corrected', '--feedback', default=False),
     as_json:bool=as_json
 ):
     "Bring in pictures: from the web, or from a folder, a CSV, lists of addresses or the page."
@@ -58,8 +60,8 @@ def _kept(settings):
     return pd.DataFrame(table, columns=['path','category','width','height']).drop_duplicates('path')
 
 
-@command('data')
-def look(settings,
+@command('data: path', advanced=['data'], example='--sheet sheet.png', rich_help_panel=TRAINING)
+def count(settings,
     sheet:Path=SHEET,
     as_json:bool=as_json
 ):
@@ -73,11 +75,11 @@ def look(settings,
     show(pictures.groupby('category').agg(**columns), as_json)
 
 
-@command('clean', 'data', 'serve: port')
+@command('data: path', 'serve: port', advanced=['clean', 'data'], example='--page', rich_help_panel=TRAINING)
 def clean(settings,
-    most:int=option('Pictures to list', default=20, min=1),
-    undo:bool=option('Take back what was applied last', '--undo', default=False),
-    page:bool=option('Open the page that shows and mends them, for this machine alone', '--page', default=False),
+    most:int=option('pictures to list', '--most', '-n', default=20, shown=20, min=1, metavar='N'),
+    undo:bool=option('take back what was applied last', '--undo', default=False),
+    page:bool=option('open the page that shows and mends them, for this machine alone', '--page', default=False),
     as_json:bool=as_json
 ):
     "List the pictures whose label is most in doubt."
@@ -106,7 +108,15 @@ def _save_body(learn, arch, file):
     training_module('training.weights').save_body(learn, arch, file)
 
 
-@command('train', 'data')
+def _end_if_stopped(learn):
+    "Ctrl-C during a training keeps its best epoch, and ends the command after that"
+    if not learn.graceful_stop.stopped: return
+    say(f"{learn.path}: holds the best epoch before Ctrl-C; clothing-classifier report measures and exports it")
+    raise typer.Exit(130)
+
+
+@command('train: weights arch size batch_size frozen_epochs unfrozen_epochs seed', 'data: path',
+    advanced=['train', 'data'], example='--unfrozen-epochs 10', rich_help_panel=TRAINING)
 def train(settings,
     apart_from:list[str]=APART_FROM,
     body:Path=BODY,
@@ -119,6 +129,7 @@ def train(settings,
     if apart_from: run.add_metrics(apart_from=[Path(o).name for o in apart_from])
     if body: _save_body(learn, settings.train.arch, body)
     show(dict(run=str(run.path), **run.metrics), as_json)
+    _end_if_stopped(learn)
 
 
 def _chosen_run(settings, folder):
@@ -133,13 +144,6 @@ def _chosen_run(settings, folder):
         raise SettingsError(f"{run.path}: was trained on all that {', '.join(others)} do not test on, some of its own "
             "test pictures among it; start another training from its body (--weights) and measure that")
     return run
-
-
-def _as_trained(settings, run):
-    "The settings with the architecture and the sizes of a run"
-    its = run.settings.train
-    keys = 'arch','size','final_epochs','final_size'
-    return settings.changed(**{f'train_{key}': getattr(its, key) for key in keys})
 
 
 # measuring and exporting
@@ -183,22 +187,23 @@ def _check_replace(settings, replace):
         raise SettingsError(f"{names}: not replaced; name other files in [export] of {settings.file}")
 
 
-@command('export', 'unknown', 'data')
+@command('data: path', advanced=['export', 'unknown', 'data'], rich_help_panel=TRAINING)
 def evaluate(settings, run:Path=RUN, as_json:bool=as_json):
     "Measure a training on pictures that it has not seen."
     run = _chosen_run(settings, run)
-    with progress(): figures = training_module('evaluate').evaluate(run.load(), _as_trained(settings, run), run.path)
+    with progress(): figures = training_module('evaluate').evaluate(run.load(), run.as_trained(settings), run.path)
     if as_json: show_json(figures)
     else: print_figures(figures)
 
 
-@command('export', 'unknown', 'data')
+@command('export: learner network precision', 'data: path', advanced=['export', 'unknown', 'data'],
+    example='--replace', rich_help_panel=TRAINING)
 def export(settings, run:Path=RUN, replace:bool=REPLACE, as_json:bool=as_json):
     "Write export.pkl and export.onnx of a training."
     run = _chosen_run(settings, run)
     _check_replace(settings, replace)
     with progress():
-        figures = training_module('export').export(run.load(), _as_trained(settings, run), run.path, replace=True)
+        figures = training_module('export').export(run.load(), run.as_trained(settings), run.path, replace=True)
     training_module('training.model_card').write_card(settings, run.path)
     show(figures, as_json)
 
@@ -210,17 +215,19 @@ def _show_report(settings, figures, as_json):
     print('\nWritten:', *written)
 
 
-@command('export', 'unknown', 'data', 'train: weights')
+@command('export: learner network precision', 'data: path', advanced=['export', 'unknown', 'data', 'train: weights'],
+    example='--replace', rich_help_panel=TRAINING)
 def report(settings, run:Path=RUN, replace:bool=REPLACE, as_json:bool=as_json):
     "Export, measure everything there is to measure, and write the model card."
     run = _chosen_run(settings, run)
     _check_replace(settings, replace)
     with progress():
-        figures = training_module('export').report(run.load(), _as_trained(settings, run), run.path, replace=True)
+        figures = training_module('export').report(run.load(), run.as_trained(settings), run.path, replace=True)
     _show_report(settings, figures, as_json)
 
 
-@command('train', 'export', 'unknown', 'data')
+@command('train: weights frozen_epochs unfrozen_epochs', 'data: path',
+    advanced=['train', 'export', 'unknown', 'data'], example='--folder photos', rich_help_panel=TRAINING)
 def build(settings, folder:Path=FOLDER, csv:Path=CSV, replace:bool=REPLACE, as_json:bool=as_json):
     "Import pictures, train, evaluate, export: everything from pictures to export.pkl and export.onnx."
     module, exporting = training_module('train'), training_module('export') # first of all: are they installed?
@@ -229,5 +236,7 @@ def build(settings, folder:Path=FOLDER, csv:Path=CSV, replace:bool=REPLACE, as_j
     with progress():
         training_module('collecting.store').adopt(settings) # files that were put into images/
         if sources: print(training_module('collect').collect(*sources, settings=settings))
-        figures = exporting.report(module.train(settings), settings, replace=True)
+        learn = module.train(settings)
+        _end_if_stopped(learn)
+        figures = exporting.report(learn, settings, replace=True)
     _show_report(settings, figures, as_json)

@@ -138,6 +138,6 @@ class ForkServer:
     def stop(self):
         self.socket.close()
         self.lines.close()
-        self.process.join(10)
-        self.process.kill()
+        self.process.kill() # it has both ends of the socket, so it does not see that ours is closed
+        self.process.join()
         ForkServer.running = None

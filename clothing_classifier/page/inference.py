@@ -35,8 +35,7 @@ class InferenceServer:
     @cached_property
     def classifier(self):
         from ..predict import Classifier
-        serve = self.settings.serve
-        return Classifier.load(serve.model, serve.threads, serve.max_megapixels)
+        return Classifier(settings=self.settings)
 
     @cached_property
     def links(self):

@@ -39,12 +39,26 @@ def _pictures_below(folder):
 def names(
     args # files, folders, patterns, links, or `-` for standard input
 ):
-    "Yield the name of every picture that `args` mean, missing files too; their answer is an error"
+    "Yield the name of every picture that `args` mean; also of a missing file and an empty folder, which get an error"
     for arg in map(str, args):
         if arg == '-' or is_link(arg): yield arg
-        elif os.path.isdir(arg): yield from _pictures_below(arg)
+        elif os.path.isdir(arg): yield from _or(_pictures_below(arg), arg)
         elif os.path.exists(arg): yield arg
         else: yield from sorted(glob.iglob(arg, recursive=True)) or [arg]
+
+
+def _or(names, instead):
+    "The names, or what stands for them if there are none"
+    first = next(names, instead)
+    yield first
+    yield from names
+
+
+def _check_file(name):
+    "Raise `ImageError` for what is not a file with content that ends"
+    if os.path.isdir(name): raise ImageError('folder_without_pictures', file=name)
+    if not os.path.exists(name): raise ImageError('file_missing', file=name)
+    if not os.path.isfile(name): raise ImageError('file_is_stream', file=name)
 
 
 def _fetched(name, fetcher):
@@ -61,7 +75,9 @@ def reader(
     "A function from a name to what `Classifier.predict` takes; it raises `ImageError`"
     def read(name):
         if name == '-': return sys.stdin.buffer.read(int(max_mb*1e6)+1)
-        return _fetched(name, fetcher) if is_link(name) else name
+        if is_link(name): return _fetched(name, fetcher)
+        _check_file(name)
+        return name
     return read
 
 
@@ -144,7 +160,10 @@ class Sheet:
 
     def __enter__(self):
         options = dict(encoding='utf-8', errors='surrogateescape', newline='')
-        self.file = open(self.path, 'a', buffering=1, **options) # each line is written at once
+        try: self.file = open(self.path, 'a', buffering=1, **options) # each line is written at once
+        except OSError as e:
+            why = f'cannot be written ({e.strerror}); name a file in a folder where you may write'
+            raise BatchError(f"{self.path}: {why}") from None
         if self.is_csv and not self.file.tell(): self.file.write(csv_head(self.labels) + '\n')
         return self
 

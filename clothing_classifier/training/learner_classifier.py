@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from fastai.learner import load_learner
 
-from ..predict import Classifier, ModelError, cores
+from ..predict import ModelError, NetworkClassifier, cores
 from .features import logits_and_features
 
 
@@ -30,14 +30,13 @@ def _network(
     return run
 
 
-class LearnerClassifier(Classifier):
-    "`Classifier` on `export.pkl`; opening a pickle runs the code inside, so open only your own"
-    @classmethod
-    def load(cls,
+class LearnerClassifier(NetworkClassifier):
+    "`Prediction`s from `export.pkl`; opening a pickle runs the code inside, so open only your own"
+    def __init__(self,
         path:str|Path, # `.pkl` file that our export wrote
         threads:int=1, # threads of the network, 0 for one a core
         max_megapixels:float=25 # size above which a picture is refused
-    )->'LearnerClassifier':
+    ):
         "Open a learner. Raises `ModelError`"
         path, threads = Path(path), threads or cores()
         if not path.is_file(): raise ModelError(f"{path}: there is no such file; train and export a learner")
@@ -45,4 +44,4 @@ class LearnerClassifier(Classifier):
         learn = load_learner(path)
         if not hasattr(learn, 'serving'):
             raise ModelError(f"{path}: has no labels and preprocessing for serving; write it with our export")
-        return cls(_network(learn, threads), learn.serving, max_megapixels, threads)
+        super().__init__(_network(learn, threads), learn.serving, max_megapixels, threads)

@@ -111,7 +111,7 @@ def agreement(
     paths # pictures
 )->dict: # pictures, same (answers), median and largest difference of the top probability
     "How an ONNX file and fastai's `learn.predict` agree, without temperature"
-    classifier, same, differences = Classifier.load(network, threads=1, max_megapixels=25), 0, []
+    classifier, same, differences = Classifier(network, threads=1, max_megapixels=25), 0, []
     with learn.no_bar(), learn.no_logging():
         for path in paths:
             category, i, probs = learn.predict(path)
@@ -144,7 +144,7 @@ def measure(
     threads:int=1 # threads of the network
 )->dict: # accuracy, known (share), megabytes, ms (median for one decoded picture), threads
     "Accuracy, size and time of a network file"
-    classifier, predictions, ms = Classifier.load(network, threads=threads, max_megapixels=25), [], []
+    classifier, predictions, ms = Classifier(network, threads=threads, max_megapixels=25), [], []
     for path in paths:
         x = preprocess(classifier.open(path), **classifier.prep)
         start = time.perf_counter()

@@ -60,9 +60,13 @@ class Run:
     def project(self)->Settings:
         "The settings of the project today, with the architecture and the sizes of this training"
         above = (folder/'settings.ini' for folder in self.path.resolve().parents)
-        now, then = load_settings(next((o for o in above if o.is_file()), None)), self.settings.train
-        return now.changed(train_arch=then.arch, train_size=then.size, train_final_epochs=then.final_epochs,
-            train_final_size=then.final_size)
+        return self.as_trained(load_settings(next((o for o in above if o.is_file()), None)))
+
+    def as_trained(self, settings:Settings)->Settings:
+        "Settings with the architecture and the sizes of this training"
+        its = self.settings.train
+        return settings.changed(train_arch=its.arch, train_size=its.size, train_final_epochs=its.final_epochs,
+            train_final_size=its.final_size)
 
     @property
     def learner_file(self)->Path: return self.path/'learner.pkl'
