@@ -74,9 +74,13 @@ def test_the_model_card_beside_the_network(tmp_path):
     assert api.get('/v1/model').json()['card'] == '# What it can do\n'
 
 
-def test_page_health_and_metrics(api):
-    r = api.get('/')
-    assert 'drop' in r.text and "default-src 'none'" in r.headers['content-security-policy']
+def test_the_root_leads_to_the_docs(api):
+    assert api.get('/', follow_redirects=False).headers['location'] == 'docs'
+    policy = api.get('/').headers['content-security-policy']
+    assert "default-src 'none'" in policy and 'unsafe' not in policy
+
+
+def test_health_and_metrics(api):
     assert api.get('/healthz').json() == dict(status='alive')
     assert api.get('/readyz').json() == dict(status='ready')
     send(api, picture())
