@@ -10,8 +10,8 @@ from starlette.middleware.cors import CORSMiddleware
 
 from ..images import give_memory_back
 from ..settings import Settings, load_settings
-from . import metrics as prometheus
 from . import docs_page, server
+from . import metrics as prometheus
 from .middleware import RequestMiddleware, UnexpectedErrors
 from .problems import Problem, add_problem_handlers, documented_problems
 from .schemas import Answer, Answers, Categories, Health, KeptPicture, ModelCard, feedback_body, predict_body
