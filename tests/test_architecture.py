@@ -165,6 +165,12 @@ def test_the_command_starts_without_numpy():
     assert loaded(['cli'], ['numpy', 'PIL', 'onnxruntime', 'voila', 'fastapi']) == []
 
 
+def test_the_api_loads_only_what_it_uses():
+    "Links, limits on rates and its own server are loaded where they are needed, the commands of libraries nowhere"
+    assert loaded(['api.app'], ['httpx', 'limits', 'uvicorn', 'sqlalchemy', 'rich', 'pygments']) == []
+    assert loaded(['api.app', 'api.server', 'serving.safe_fetch'], ['rich', 'pygments']) == []
+
+
 def test_answers_without_torch():
     "With torch and fastai made impossible to import"
     photo = sorted((ROOT/'examples'/'photos'/'jeans').glob('*.jpg'))[0]

@@ -10,7 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from ..images import give_memory_back
 from ..settings import Settings, load_settings
-from . import docs_page, server
+from . import docs_page
 from . import metrics as prometheus
 from .middleware import RequestMiddleware, UnexpectedErrors
 from .problems import Problem, add_problem_handlers, documented_problems
@@ -135,6 +135,7 @@ def serve_api(
     settings:Settings|None=None # None: the nearest `settings.ini`
 ):
     "Answer over HTTP until a signal to stop. Raises `ModelError`"
+    from . import server
     give_memory_back()
     settings = settings or load_settings()
     logging.basicConfig(format='%(asctime)s %(levelname)s %(message)s', level=logging.INFO)
