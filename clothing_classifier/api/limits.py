@@ -52,7 +52,6 @@ class RateLimit:
         self.per_minute = per_minute
         if not per_minute: return
         import limits  # takes 3 MB
-
         self.item = limits.RateLimitItemPerMinute(per_minute)
         self.limiter = limits.strategies.MovingWindowRateLimiter(limits.storage.MemoryStorage())
 
