@@ -147,6 +147,7 @@ def serve_api_behind_page(
     listener # socket on which the page's server asks
 ):
     "Answer the requests that the page's server passes on"
+    from . import server
     app = create_app(inference.settings,
         classifier=inference.classifier,
         fetcher=inference.links,
