@@ -69,6 +69,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                              'clothing_classifier/images.py'),
                                             'clothing_classifier.images._shrink_on_load': ( 'images.html#_shrink_on_load',
                                                                                             'clothing_classifier/images.py'),
+                                            'clothing_classifier.images._silence_decoders': ( 'images.html#_silence_decoders',
+                                                                                              'clothing_classifier/images.py'),
                                             'clothing_classifier.images._to_8_bits': ( 'images.html#_to_8_bits',
                                                                                        'clothing_classifier/images.py'),
                                             'clothing_classifier.images._to_rgb': ('images.html#_to_rgb', 'clothing_classifier/images.py'),

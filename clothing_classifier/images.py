@@ -30,12 +30,20 @@ except ImportError: pass # photos of an iPhone are refused with a sentence; ever
 
 def _open(data):
     "The picture before it is decoded"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            return Image.open(io.BytesIO(data), formats=formats)
+    try: return Image.open(io.BytesIO(data), formats=formats)
     except Image.DecompressionBombError: raise ImageError('image_claims_too_large') from None
     except Exception: raise ImageError('image_unreadable') from None
+
+# %% ../nbs/00_images.ipynb #a27f7be3
+def _silence_decoders():
+    "Pillow and libtiff say nothing about damaged files"
+    kinds = UserWarning, Image.DecompressionBombWarning
+    for kind in kinds: warnings.filterwarnings('ignore', category=kind, module=r'PIL\.')
+    try: ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)
+    except (AttributeError, OSError): pass # this Pillow is linked in another way
+
+
+_silence_decoders()
 
 # %% ../nbs/00_images.ipynb #c191978c
 def _is_progressive(im): return 'progressive' in im.info or 'progression' in im.info

@@ -74,9 +74,13 @@ def test_the_model_card_beside_the_network(tmp_path):
     assert api.get('/v1/model').json()['card'] == '# What it can do\n'
 
 
-def test_page_health_and_metrics(api):
-    r = api.get('/')
-    assert 'drop' in r.text and "default-src 'none'" in r.headers['content-security-policy']
+def test_the_root_leads_to_the_docs(api):
+    assert api.get('/', follow_redirects=False).headers['location'] == 'docs'
+    policy = api.get('/').headers['content-security-policy']
+    assert "default-src 'none'" in policy and 'unsafe' not in policy
+
+
+def test_health_and_metrics(api):
     assert api.get('/healthz').json() == dict(status='alive')
     assert api.get('/readyz').json() == dict(status='ready')
     send(api, picture())
@@ -148,9 +152,16 @@ def test_feedback_is_kept_without_metadata(api, tmp_path):
     files = dict(file=('me.jpg', picture('red', exif=exif)))
     r = api.post('/v1/feedback', files=files, data=dict(category='jeans', answer='socks'))
     assert r.status_code == 201
-    (kept,) = api.app.state.service.settings.feedback.folder.glob('*/*.jpg')
+    (kept,) = api.app.state.service.settings.feedback.folder.glob('jeans/*.jpg')
     assert (kept.parent.name, kept.stem) == ('jeans', r.json()['id'])
     assert b'at home' not in kept.read_bytes()
+
+
+def test_feedback_can_say_none_of_these(api):
+    r = api.post('/v1/feedback', files=dict(file=picture('gray')), data=dict(category='unknown', answer='socks'))
+    assert (r.status_code, r.json()['category']) == (201, 'unknown')
+    folder = api.app.state.service.settings.feedback.folder
+    assert (folder / 'unknown' / f'{r.json()["id"]}.jpg').is_file()
 
 
 @pytest.mark.parametrize(

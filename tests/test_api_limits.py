@@ -7,7 +7,6 @@ from tiny import by_color, metadata, picture, run_async
 
 from clothing_classifier.api.limits import Admission, RateLimit
 from clothing_classifier.api.problems import Problem
-from clothing_classifier.api.try_page import page, policy
 from clothing_classifier.api.workers import Workers
 from clothing_classifier.predict import NetworkClassifier
 
@@ -83,9 +82,3 @@ def test_after_a_failed_run_each_picture_is_tried_alone():
 
     workers = Workers(NetworkClassifier(breaks_together, metadata()), workers=1, batch=8)
     assert predict(workers, BLUE, RED, BLUE) == ['jeans', 'socks', 'jeans']
-
-
-def test_the_page_is_self_contained():
-    assert 'http://' not in page and 'innerHTML' not in page and ' style=' not in page
-    assert '<link rel="stylesheet"' not in page and '<script src' not in page
-    assert policy.count('sha256-') == 2 and 'unsafe' not in policy

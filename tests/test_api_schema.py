@@ -71,7 +71,7 @@ def test_the_document_is_true(app, label, mode):
 
 def test_the_document_names_every_call_and_error(app):
     paths = app.openapi()['paths']
-    assert set(paths) == {call.split()[1] for call in CALLS} | {'/'}
+    assert set(paths) == {call.split()[1] for call in CALLS}
     predict = paths['/v1/predict']['post']
     assert {'200', '400', '401', '413', '415', '422', '429', '503'} <= set(predict['responses'])
     kinds = {'multipart/form-data', 'image/*', 'application/octet-stream', 'application/json'}

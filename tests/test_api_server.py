@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 from PIL import Image
-from tiny import encoded, noise, picture, served, wait_until, write_settings
+from tiny import encoded, hostile_tiff, noise, picture, served, wait_until, write_settings
 
 
 @pytest.fixture(scope='module')
@@ -93,6 +93,14 @@ def test_an_upload_that_is_cut_leaves_nothing_behind(server):
     wait_until(lambda: log.read_text().count('answered 400') >= 20)
     wait_until(lambda: 'clothing_classifier_requests_in_progress 0.0' in metrics())
     assert 'Traceback' not in log.read_text()
+
+
+def test_a_hostile_picture_adds_two_lines_to_the_log(server):
+    port, _, log = server
+    before = log.read_text().count('\n')
+    httpx.post(url(port), content=hostile_tiff(), headers={'Content-Type': 'image/tiff', 'X-Request-ID': 'hostile'})
+    wait_until(lambda: 'request=hostile answered' in log.read_text())
+    assert log.read_text().count('\n') == before + 2
 
 
 @pytest.mark.skipif(not os.path.isdir('/proc'), reason='reads memory from /proc')

@@ -122,8 +122,7 @@ FETCHING = re.compile(r'\b(urllib\.request|urlopen|http\.client|HTTPConnection|H
 ALLOWED = {
     'serving/batch.py': ['fetcher.fetch(name)'], 'page/inference.py': ['links.fetch(url)'], # they ask `safe_fetch`
     'page/static/visit.js': ['await fetch(src)'], # the browser opens a picture that is in the page
-    'page/static/kernel_channel.js': ['fetch('], # the browser asks us whether its kernel is still there
-    'api/static/try.js': ['fetch(']} # the API's own page asks the API
+    'page/static/kernel_channel.js': ['fetch(']} # the browser asks us whether its kernel is still there
 
 
 def asking():
@@ -165,6 +164,12 @@ def test_a_visitor_costs_little(module):
 def test_the_command_starts_without_numpy_and_rich():
     "The libraries of answers are imported by their verbs, and rich by --help"
     assert loaded(['cli'], ['numpy', 'PIL', 'onnxruntime', 'voila', 'fastapi', 'rich']) == []
+
+
+def test_the_api_loads_only_what_it_uses():
+    "Links, limits on rates and its own server are loaded where they are needed, the commands of libraries nowhere"
+    assert loaded(['api.app'], ['httpx', 'limits', 'uvicorn', 'sqlalchemy', 'rich', 'pygments']) == []
+    assert loaded(['api.app', 'api.server', 'serving.safe_fetch'], ['rich', 'pygments']) == []
 
 
 def test_answers_without_torch():

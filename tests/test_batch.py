@@ -51,7 +51,7 @@ def test_a_file_whose_name_looks_like_a_pattern(folder):
 
 
 def test_a_line_for_an_answer():
-    assert as_text(as_row('photo.jpg', JEANS)) == 'jeans 0.998 photo.jpg'
+    assert as_text(as_row('photo.jpg', JEANS)) == 'jeans 0.9980 photo.jpg'
     assert as_csv(as_row('a, b.jpg', JEANS), LABELS) == '"a, b.jpg",jeans,jeans,0.998,True,,0.998,0.002'
     assert csv_head(LABELS) == 'file,answer,category,probability,known,error,jeans,socks'
     assert json.loads(as_json(as_row('ž.jpg', JEANS)))['file'] == 'ž.jpg'

@@ -52,7 +52,7 @@ def test_a_file_a_folder_a_pattern_and_standard_input(call):
     code, out, err = call('predict', 'pics/jeans/0.jpg', 'pics', 'pics/socks/*.jpg', '-', stdin=picture('red'))
     lines = out.splitlines()
     assert code == 0 and not err
-    assert re.fullmatch(r'jeans 0\.\d{3} pics/jeans/0\.jpg|jeans 1\.000 pics/jeans/0\.jpg', lines[0])
+    assert re.fullmatch(r'jeans 0\.\d{4} pics/jeans/0\.jpg|jeans 1\.0000 pics/jeans/0\.jpg', lines[0])
     assert [o.split()[0] for o in lines] == ['jeans'] * 4 + ['socks'] * 7 and lines[-1].endswith(' -')
 
 

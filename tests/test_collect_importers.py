@@ -19,6 +19,11 @@ def test_a_folder_of_folders(tmp_path, settings):
     assert found[0].url == 'drawn/shirt/0000.jpg' and found[0].path == tmp_path/'drawn/shirt/0000.jpg'
 
 
+def test_pictures_of_something_else_come_from_the_folder_unknown(tmp_path, settings):
+    draw_folder(tmp_path/'drawn', ['shirt', 'unknown'], n=2)
+    assert [o.category for o in folder(tmp_path/'drawn', settings)] == ['shirt', 'shirt', 'unknown', 'unknown']
+
+
 def test_a_folder_without_pictures(tmp_path, settings):
     with pytest.raises(CollectError, match='there is no such folder; name one'): folder(tmp_path/'nowhere', settings)
     with pytest.raises(CollectError, match='holds no pictures .*; rename its folders'): folder(tmp_path, settings)

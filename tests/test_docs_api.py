@@ -53,9 +53,9 @@ def run(kind, code, ports):
 
 
 def readable(text):
-    "JSON over several lines, numbers rounded to four digits; other text as it is"
+    "JSON over several lines; other text as it is"
     try:
-        value = json.loads(text, parse_float=lambda number: round(float(number), 4))
+        value = json.loads(text)
     except ValueError:
         return text
     if 'results' not in value:

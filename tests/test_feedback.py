@@ -3,6 +3,7 @@
 from io import BytesIO
 
 import pytest
+from conftest import example
 from PIL import Image
 from tiny import encoded, picture, write_settings
 
@@ -77,12 +78,27 @@ def test_a_database_can_be_copied_twice(tmp_path):
     assert kept(tmp_path) == [('socks', name)]
 
 
+def test_none_of_the_categories_teaches_unknown(tmp_path, store):
+    "Such a picture comes to the folder that training reads, from the folder of feedback and from a database"
+    pytest.importorskip('fastai')
+    from clothing_classifier.collect import collect
+    from clothing_classifier.collecting.importers import folder
+    from clothing_classifier.training.unknown import other_pictures
+
+    name = feedback(tmp_path, feedback_store=store).add(example('shoes'), 'unknown', 'jeans')
+    settings = load_settings(tmp_path / 'settings.ini')
+    with pytest.warns(UserWarning, match='fewer than'):
+        summary = collect(folder(gathered(settings), settings), settings=settings)
+    assert summary.kept['unknown'] == 1
+    assert list(other_pictures(settings.unknown.pictures).path) == [tmp_path / f'data/unknown/{name}.jpg']
+
+
 @pytest.mark.parametrize('category', ['hats', '../../etc', '', 'Jeans'])
 def test_other_categories_are_refused(tmp_path, store, category):
     f = feedback(tmp_path, feedback_store=store)
     with pytest.raises(FeedbackError) as e:
         f.add(picture(), category)
-    assert e.value.key == 'feedback_no_category' and 'jeans, socks' in str(e.value)
+    assert e.value.key == 'feedback_no_category' and 'jeans, socks, unknown' in str(e.value)
     assert len(f.store) == 0
 
 

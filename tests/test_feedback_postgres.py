@@ -10,7 +10,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from conftest import example
 from tiny import free_port, picture, served, write_settings
+
+from clothing_classifier.settings import load_settings
 
 sa = pytest.importorskip('sqlalchemy')
 pytest.importorskip('psycopg')
@@ -102,6 +105,22 @@ def test_pictures_from_many_clients(api, postgres):
 def test_the_last_category_counts(api, postgres):
     assert send(api, picture('red'), 'jeans').status_code == send(api, picture('red'), 'socks').status_code == 201
     assert postgres.rows().count(('socks', 'socks')) == 1
+
+
+def test_none_of_the_categories_teaches_unknown(api, postgres, tmp_path, monkeypatch):
+    "Such a picture comes from the database to the folder that training reads"
+    pytest.importorskip('fastai')
+    from clothing_classifier.collect import import_folder
+    from clothing_classifier.serving.feedback import gathered
+    from clothing_classifier.training.unknown import other_pictures
+
+    name = send(api, example('shoes'), 'unknown').json()['id']
+    assert postgres.rows().count(('unknown', 'socks')) == 1
+    monkeypatch.setenv('DATABASE_URL', postgres.url)
+    settings = load_settings(write_settings(tmp_path, feedback_store='database'))
+    with pytest.warns(UserWarning, match='fewer than'):
+        import_folder(gathered(settings), settings)
+    assert list(other_pictures(settings.unknown.pictures).path) == [tmp_path / f'data/unknown/{name}.jpg']
 
 
 def test_a_database_that_was_away(api, postgres):

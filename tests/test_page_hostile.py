@@ -159,9 +159,6 @@ def test_messages_that_make_no_sense(server, socks):
     with Visitor(server[1]) as v:
         for content in ('text', 7, None, [], {}, *NONSENSE): v.tell(content, b'x')
         assert v.look(socks)['answer'] == 'socks'
-        code = dict(code='import os; os._exit(1)', silent=False)
-        v.socket.send(pack('shell', [v.header('execute_request'), {}, {}, code]))
-        assert v.look(socks)['answer'] == 'socks'
     for data in (b'\xff'*8, b'', b'\x07', random.Random(0).randbytes(999)): # offsets that lie beyond the end
         with Visitor(server[1]) as v:
             v.socket.send(data)
@@ -169,6 +166,61 @@ def test_messages_that_make_no_sense(server, socks):
                 while True: v.socket.recv(timeout=20)
     with Visitor(server[1]) as v: v.socket.send((3).to_bytes(8, 'little') + b'\xff'*40)
     with Visitor(server[1]) as v: assert v.look(socks)['answer'] == 'socks'
+
+
+CHANNELS = 'shell', 'control', 'stdin', 'iopub'
+
+
+def test_no_message_runs_code(server, socks, tmp_path):
+    "Neither on any channel nor as any kind of message; the same kernel goes on"
+    ran = tmp_path/'ran'
+    code = dict(code=f'open({str(ran)!r}, "w")', user_expressions=dict(a=f'open({str(ran)!r}, "w")'), silent=False)
+    with Visitor(server[1]) as v:
+        for kind in ('execute_request', 'inspect_request', 'complete_request', 'debug_request', 'input_reply'):
+            for channel in CHANNELS: v.socket.send(pack(channel, [v.header(kind), {}, {}, code]))
+        assert v.look(socks)['answer'] == 'socks'
+    assert not ran.exists()
+
+
+@LINUX
+def test_little_waits_for_a_kernel_that_is_busy(server, socks):
+    "300 MB while it answers a large photo"
+    proc, url = server
+    photo = encoded(Image.effect_noise((4900, 4900), 90).convert('RGB'), 'JPEG')
+    with Visitor(url) as v:
+        id = v.start(len(photo))
+        for at in range(0, len(photo), PART): v.tell(dict(do='part', id=id), photo[at:at+PART])
+        for _ in range(300): v.tell(dict(do='part', id='none'), bytes(1_000_000))
+        assert v.look(socks)['answer'] == 'socks'
+        assert peak(proc, but='inference') < 150
+
+
+@LINUX
+def test_what_a_browser_does_not_read_is_not_kept(server, socks):
+    "Changes of the page that the kernel repeats to a program that never reads: the line is closed, others never notice"
+    proc, url = server
+    with Visitor(url) as v, Visitor(url) as other:
+        state = dict(about='x'*900_000)
+        change = dict(comm_id=v.model, data=dict(method='update', state=state, buffer_paths=[]))
+        with pytest.raises(ConnectionClosed):
+            while True: v.socket.send(pack('shell', [v.header('comm_msg'), {}, {}, change]))
+        assert other.look(socks)['answer'] == 'socks'
+    assert peak(proc, but='inference') < 200
+
+
+@LINUX
+def test_an_older_protocol_is_not_spoken(server, socks):
+    "Its head of four bytes would be believed to announce two thousand million parts"
+    proc, url = server
+    with Visitor(url) as v:
+        v.socket.close()
+        v.open(protocols=None)
+        v.socket.send(b'\x7f\xff'.ljust(600_000, b'\0'))
+        with pytest.raises(ConnectionClosed):
+            while True: v.socket.recv(timeout=20)
+        assert peak(proc, but='inference') < 150
+        v.open()
+        assert v.look(socks)['answer'] == 'socks'
 
 
 def test_an_inference_process_that_ends_is_started_again(server, socks):

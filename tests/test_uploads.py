@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import SHARED, needs_photos
 from PIL import Image
-from tiny import encoded
+from tiny import encoded, hostile_tiff
 
 from clothing_classifier.images import ImageError, open_image
 
@@ -50,6 +50,25 @@ def test_all_of_them_fit_into_little_memory():
     "One process opens every file, and never holds more than 400 MB"
     cmd = [sys.executable, '-c', OPEN_ALL, str(UPLOADS)]
     assert int(subprocess.check_output(cmd, text=True, timeout=300)) < 400
+
+
+def lines_on_standard_error(folder):
+    "What one process writes there that opens every file of a folder"
+    cmd = [sys.executable, '-c', OPEN_ALL, str(folder)]
+    return subprocess.run(cmd, stderr=subprocess.PIPE, timeout=300, check=True).stderr.splitlines()
+
+
+def test_a_hostile_tiff_writes_nothing_to_the_log(tmp_path):
+    "Thousands of tags that are wrong, thousands of rows that are, and both"
+    (tmp_path / 'rows.tif').write_bytes(hostile_tiff(tags=0))
+    (tmp_path / 'tags.tif').write_bytes(hostile_tiff(rows=1))
+    (tmp_path / 'both.tif').write_bytes(hostile_tiff())
+    assert lines_on_standard_error(tmp_path) == []
+
+
+@needs_photos
+def test_none_of_them_writes_to_the_log():
+    assert lines_on_standard_error(UPLOADS) == []
 
 
 def test_a_claimed_giant_is_refused_before_decoding():

@@ -3,7 +3,9 @@
 import io
 import json
 import os
+import random
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -90,6 +92,17 @@ def noise(side, seed=0):
     "A PNG that does not compress"
     pixels = np.random.default_rng(seed).integers(0, 255, (side, side, 3), np.uint8)
     return encoded(Image.fromarray(pixels), 'PNG')
+
+
+def hostile_tiff(rows=2000, tags=4000):
+    "A fax with rows that cannot be decoded, and with tags that lie beyond its end"
+    data = random.Random(0).randbytes(60_000)
+    head = {256: 600, 257: rows, 258: 1, 259: 3, 262: 0, 277: 1, 278: rows, 279: len(data)}
+    entries = {tag: (4, 1, value) for tag, value in head.items()}
+    entries |= {tag: (2, 4_000_000, 9_000_000) for tag in range(1000, 1000 + tags)}
+    entries[273] = 4, 1, 8 + 2 + 12 * (len(entries) + 1) + 4
+    packed = b''.join(struct.pack('<HHII', tag, *entries[tag]) for tag in sorted(entries))
+    return b'II*\0' + struct.pack('<IH', 8, len(entries)) + packed + bytes(4) + data
 
 
 def command(*args, cwd, env=(), **options):

@@ -7,6 +7,7 @@ import uuid
 from websockets.sync.client import connect
 
 PART = 262_144
+PROTOCOLS = ['v1.kernel.websocket.jupyter.org']
 
 
 def pack(channel, parts, buffers=()):
@@ -43,9 +44,8 @@ class Visitor:
         self.kernel, self.model = given['kernel'], given['widget']
         self.open()
 
-    def open(self):
+    def open(self, protocols=PROTOCOLS):
         to = f"{self.url.replace('http', 'ws', 1)}api/kernels/{self.kernel}/channels?session_id={self.session}"
-        protocols = ['v1.kernel.websocket.jupyter.org']
         self.socket = connect(to, subprotocols=protocols, max_size=None, open_timeout=self.timeout).__enter__()
 
     def __enter__(self): return self

@@ -3,15 +3,15 @@
 import logging
 
 from fastapi import APIRouter, Depends, FastAPI, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import Response
 from fastapi.security import HTTPBearer
 from starlette.datastructures import UploadFile
 from starlette.middleware.cors import CORSMiddleware
 
 from ..images import give_memory_back
 from ..settings import Settings, load_settings
+from . import docs_page
 from . import metrics as prometheus
-from . import server, try_page
 from .middleware import RequestMiddleware, UnexpectedErrors
 from .problems import Problem, add_problem_handlers, documented_problems
 from .schemas import Answer, Answers, Categories, Health, KeptPicture, ModelCard, feedback_body, predict_body
@@ -93,16 +93,14 @@ async def metrics(request:Request):
     return Response(service_of(request).metrics.text(), media_type=prometheus.content_type)
 
 
-@_public.get('/', response_class=HTMLResponse, summary='A page to try the API')
-async def index(): return HTMLResponse(try_page.page, headers=try_page.headers)
-
-
 def _add_routes(app):
     # for the OpenAPI document only; `check_client` checks the token
     documented = [Depends(HTTPBearer(auto_error=False))] if app.state.service.token else []
     app.include_router(_v1, dependencies=documented)
     app.include_router(_monitoring, dependencies=documented)
     app.include_router(_public)
+    app.include_router(docs_page.router)
+    app.mount('/docs/files', docs_page.files)
 
 
 def _add_cors(app, origins):
@@ -121,8 +119,8 @@ def create_app(
     settings = settings or load_settings()
     service = Service(settings, **parts)
     description = f"Tells apart {', '.join(service.classifier.labels)}."
-    app = FastAPI(title='clothing_classifier', version='1', description=description,
-        docs_url=None, redoc_url=None)
+    app = FastAPI(title='clothing_classifier', version='1', description=description, docs_url=None, redoc_url=None,
+        servers=[dict(url='.')], root_path_in_servers=False) # beside the OpenAPI document, whatever the prefix
     app.state.service = service
     _add_routes(app)
     add_problem_handlers(app)
@@ -137,6 +135,7 @@ def serve_api(
     settings:Settings|None=None # None: the nearest `settings.ini`
 ):
     "Answer over HTTP until a signal to stop. Raises `ModelError`"
+    from . import server
     give_memory_back()
     settings = settings or load_settings()
     logging.basicConfig(format='%(asctime)s %(levelname)s %(message)s', level=logging.INFO)
@@ -148,6 +147,7 @@ def serve_api_behind_page(
     listener # socket on which the page's server asks
 ):
     "Answer the requests that the page's server passes on"
+    from . import server
     app = create_app(inference.settings,
         classifier=inference.classifier,
         fetcher=inference.links,

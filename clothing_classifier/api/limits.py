@@ -5,9 +5,6 @@ import time
 from contextlib import contextmanager
 
 import anyio
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 
 from .problems import Problem
 
@@ -54,8 +51,9 @@ class RateLimit:
     ):
         self.per_minute = per_minute
         if not per_minute: return
-        self.item = RateLimitItemPerMinute(per_minute)
-        self.limiter = MovingWindowRateLimiter(MemoryStorage())
+        import limits  # takes 3 MB
+        self.item = limits.RateLimitItemPerMinute(per_minute)
+        self.limiter = limits.strategies.MovingWindowRateLimiter(limits.storage.MemoryStorage())
 
     def check(self,
         client:str # address of the client

@@ -3,6 +3,7 @@
 from pydantic import BaseModel, ConfigDict
 
 from ..predict import Prediction
+from ..serving.batch import as_row
 
 
 def _with_example(**example): return ConfigDict(json_schema_extra=dict(example=example))
@@ -23,10 +24,9 @@ class Answer(BaseModel):
         file:str, # name of the file, or the link
         prediction:Prediction
     )->'Answer':
-        "The answer that a prediction means"
-        p = prediction
-        return cls(file=file, answer=None if p.error else p.answer, known=p.known, category=p.category,
-            probability=p.probability, probabilities=p.probabilities, error=p.error or None)
+        "The answer that a prediction means, in the digits of the command"
+        row = as_row(file, prediction)
+        return cls(**row | {key: row[key] or None for key in ('answer', 'category', 'error')})
 
 
 _jeans = dict(file='photo.jpg', answer='jeans', category='jeans', probability=.998, known=True,

@@ -10,7 +10,6 @@ from fastapi import Depends, Request
 
 from ..predict import Classifier, model_file
 from ..serving.feedback import open_feedback
-from ..serving.safe_fetch import open_links
 from ..settings import Settings
 from .limits import Admission, RateLimit, declared_size, too_large
 from .metrics import Metrics
@@ -31,7 +30,7 @@ class Service:
         serve, api = settings.serve, settings.api
         self.settings, self.draining = settings, False
         self.classifier = classifier or Classifier(settings=settings)
-        self.fetcher = fetcher or open_links(settings)
+        if fetcher: self.fetcher = fetcher
         self.feedback = feedback or open_feedback(settings)
         self.workers = Workers(self.classifier, api.workers, api.batch)
         self.token = os.environ.get(api.token_variable, '')
@@ -46,6 +45,12 @@ class Service:
         metrics.queued.set_function(lambda: self.workers.pictures)
         metrics.in_progress.set_function(lambda: self.admission.requests)
         return metrics
+
+    @cached_property
+    def fetcher(self):
+        "The `SafeFetcher` of the settings, made for the first link; None if links are not followed"
+        from ..serving.safe_fetch import open_links
+        return open_links(self.settings)
 
     @cached_property
     def model_card(self)->ModelCard:

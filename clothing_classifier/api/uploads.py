@@ -5,7 +5,6 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from ..serving.safe_fetch import SafeFetcher
 from .problems import Problem
 
 
@@ -50,7 +49,7 @@ async def _linked(request, fetcher):
 
 async def uploaded_pictures(
     request:Request, # request to `/v1/predict`
-    fetcher:SafeFetcher|None, # None: links are refused
+    fetcher, # `SafeFetcher`; None: links are refused
     max_files:int # files in a form, at most
 )->list: # (name, content)
     "The pictures that a request brings. Raises `Problem` and `LinkError`"

@@ -12,12 +12,15 @@ from .found import CollectError, Found
 def is_visible_file(path:Path)->bool: return path.is_file() and not path.name.startswith('.')
 
 
+def _files(folder): return [p for p in sorted(folder.glob('*')) if is_visible_file(p)]
+
+
 def files_by_category(
     src:Path, # folder that holds a folder for each category
     settings:Settings # settings with these categories
 )->list: # paths
     "The files in the folders of all categories"
-    return [p for c in settings.categories for p in sorted((src/c).glob('*')) if is_visible_file(p)]
+    return [p for c in settings.categories for p in _files(src/c)]
 
 
 def _name(path):
@@ -26,7 +29,7 @@ def _name(path):
 
 
 def folder(
-    src:str|Path, # folder that holds a folder for each category
+    src:str|Path, # folder that holds a folder for each category, and one called `unknown` for other things
     settings:Settings|None=None # None: the nearest `settings.ini`
 )->Iterator[Found]:
     "Pictures sorted into folders; folders of other names are left alone. Raises `CollectError`"
@@ -34,10 +37,10 @@ def folder(
     if not src.is_dir():
         raise CollectError(f"{src}: there is no such folder; "
             f"name one that holds a folder for each of {', '.join(settings.categories)}")
-    files = files_by_category(src, settings)
+    files = files_by_category(src, settings) + _files(src/'unknown')
     if not files:
         raise CollectError(f"{src}: holds no pictures in a folder named after a category "
-            f"({', '.join(settings.categories)}); rename its folders, or the categories in {settings.file}")
+            f"({', '.join(settings.categories)}) or unknown; rename its folders, or the categories in {settings.file}")
     return iter([Found(p.parent.name, f'{_name(src)}/{p.parent.name}/{p.name}', path=p) for p in files])
 
 

@@ -35,7 +35,7 @@ def _dropped_advice(dropped):
 
 def _too_few_advice(store, summary):
     enough, file = store.settings.collect.enough, store.settings.file.name
-    for name,n in summary.kept.drop('all').items():
+    for name,n in summary.kept[list(store.settings.categories)].items():
         if n < enough:
             yield (f"{name}: {n} pictures are kept, fewer than {enough}; "
                 f"add search phrases for it in {file}, or more addresses")

@@ -78,7 +78,10 @@ class Store:
         self._folder = {p.stem: p.parent.name for p in self.path.glob('images/*/*.jpg')} # files may have been moved
         self._index = PhashIndex(r for r in self.rows.values() if r.phash and r.rejected in COMPARED)
 
-    def images(self, category:str)->Path: return self.path/'images'/category
+    def images(self, category:str)->Path:
+        "The folder of a category; pictures of something else lie where training reads them"
+        return self.settings.unknown.pictures if category == 'unknown' else self.path/'images'/category
+
     def category(self, row:Row)->str: return self._folder.get(row.sha1, row.category)
 
     def file(self, row:Row)->Path:
@@ -184,7 +187,9 @@ class Store:
         fetched, failed = self._fetched(), self._failed()
         kept_and_rejected = ['kept', *sorted({result for _,result in fetched} - {'kept'})]
         reasons = sorted({reason for _,reason in failed})
-        numbers, categories = fetched + failed, list(self.settings.categories)
+        numbers = fetched + failed
+        found_unknown = any(category == 'unknown' for category,_ in numbers)
+        categories = [*self.settings.categories, *['unknown']*found_unknown]
         columns = {o: [numbers[c, o] for c in categories] for o in (*kept_and_rejected, *reasons)}
         table = pd.DataFrame(columns, index=categories)
         table.insert(0, 'found', table.sum(axis=1))

@@ -14,24 +14,22 @@ from .processes import begin_process, name_process, start_process
 
 PRELOADED = """ipykernel.ipkernel ipykernel.kernelapp ipykernel.zmqshell IPython.core.completerlib
     IPython.core.debugger IPython.core.oinspect IPython.extensions.storemagic psutil tornado.locks
-    tornado.platform.asyncio tornado.queues clothing_classifier.page.dashboard""".split()
+    tornado.platform.asyncio tornado.queues clothing_classifier.page.dashboard
+    clothing_classifier.page.kernel_app""".split()
 
 
 def _run_kernel(request):
     "Become the kernel of a request; returns when it ends"
-    from ipykernel import kernelapp
-    from ipykernel.iostream import IOPubThread
+    from .kernel_app import KernelApp
     name_process('kernel')
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
     os.chdir(request['cwd'])
     os.environ.clear()
     os.environ.update(request['env'])
-    def without_pipe(zmq_socket, pipe, session): return IOPubThread(zmq_socket, session=session)
-    kernelapp.IOPubThread = without_pipe # the pipe would listen on a port
     parent = f'--IPKernelApp.parent_handle={os.getppid()}'
     options = ['--HistoryManager.enabled=False', '--IPKernelApp.log_level=40', parent]
-    kernelapp.IPKernelApp.launch_instance(['-f', request['file'], *options])
+    KernelApp.launch_instance(['-f', request['file'], *options])
 
 
 def _fork():

@@ -17,6 +17,7 @@ from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler  
 
 from ..settings import Settings  # noqa: E402
 from ..texts import Texts  # noqa: E402
+from .bounded import QUEUED, BoundedSocket  # noqa: E402
 from .fork_server import ForkServer  # noqa: E402
 from .front import Front, wait_for_kernel  # noqa: E402
 from .memory import has_room  # noqa: E402
@@ -92,12 +93,12 @@ class VoilaPage(KernelPage):
         self.finish(self.settings['full'])
 
 
-class KernelSocket(VoilaKernelWebsocketHandler):
+class KernelSocket(BoundedSocket):
     "The line between a page and its kernel: it answers the page's heartbeat, and ends the kernel after the visit"
     def on_message(self, message):
         if message == 'ping': return self._answer_ping()
-        if isinstance(message, bytes) and _head_size(message) <= len(message): super().on_message(message)
-        else: self.close(1003, 'not a message')
+        if isinstance(message, bytes) and _head_size(message) <= len(message): return self.pass_on(message)
+        self.close(1003, 'not a message')
 
     async def _answer_ping(self):
         if await self.kernel_manager.get_kernel(self.kernel_id).is_alive(): self.write_message('pong')
@@ -127,7 +128,9 @@ class PageServer(Voila):
     def init_settings(self):
         ours = dict(compress_response=True, entering=set(), settings=self.settings,
             full=Texts(self.settings.serve.language)('full'))
-        return super().init_settings() | ours
+        settings = super().init_settings()
+        self.kernel_manager.context.sndhwm = QUEUED
+        return settings | ours
 
     def init_handlers(self):
         *others, (_, _, options) = super().init_handlers()

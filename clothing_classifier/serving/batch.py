@@ -84,18 +84,21 @@ def reader(
 columns = ['file', 'answer', 'category', 'probability', 'known', 'error']
 
 
+def _rounded(probability): return round(probability, 4)
+
+
 def as_row(
     name:str, # name of the picture
     prediction:Prediction # its answer
 )->dict: # the keys of `columns`, and `probabilities`
-    "An answer as plain values"
+    "An answer as plain values, probabilities in the digits that command and API show"
     p = prediction
     return dict(file=name, answer='' if p.error else p.answer, category=p.category or '',
-        probability=round(p.probability, 4), known=p.known, error=p.error.removeprefix(f'{name}: '),
-        probabilities={category: round(value, 4) for category, value in p.probabilities.items()})
+        probability=_rounded(p.probability), known=p.known, error=p.error.removeprefix(f'{name}: '),
+        probabilities={category: _rounded(value) for category, value in p.probabilities.items()})
 
 
-def as_text(row)->str: return f"{row['answer']} {row['probability']:.3f} {row['file']}"
+def as_text(row)->str: return f"{row['answer']} {row['probability']:.4f} {row['file']}"
 
 
 def as_json(row)->str: return json.dumps(row, ensure_ascii=False)

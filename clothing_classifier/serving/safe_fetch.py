@@ -7,16 +7,19 @@
 import asyncio
 import atexit
 import socket
+import sys
 from functools import cached_property
 from ipaddress import ip_address, ip_network
 
 import anyio
 import httpcore
-import httpx
 from anyio.from_thread import start_blocking_portal
 
 from ..settings import Settings, load_settings
 from ..texts import VisitorError
+
+sys.modules.setdefault('httpx._main', None) # the command of httpx, which would load 5 MB of other libraries
+import httpx  # noqa: E402, I001
 
 
 class LinkError(VisitorError):
