@@ -7,13 +7,17 @@ import traceback
 import anywidget
 import traitlets
 
-from ..texts import Texts
-from .shared_classifier import PageAnswer, RequestRefused, SharedClassifier, UploadedPicture, shared_classifier
+from clothing_classifier import __version__
+
+from ..texts import Texts, VisitorError, languages
+from .shared_classifier import PageAnswer, SharedClassifier, UploadedPicture, shared_classifier
 from .static_files import join_modules, static_text
 
 __all__ = ['Page', 'shared_classifier']
 
-MODULES = 'dom', 'requests', 'correction', 'card', 'table', 'picture', 'intake', 'results', 'visit', 'page'
+MODULES = ('dom', 'address', 'language', 'requests', 'correction', 'card', 'table', 'picture', 'intake', 'results',
+    'snippets', 'foot', 'visit', 'page')
+STYLES = 'page.css', 'foot.css'
 
 
 class Upload:
@@ -52,31 +56,40 @@ class Upload:
 def _data_url(jpeg): return f'data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}'
 
 
+def _words(language, title, sentence, categories):
+    "What the page says in a language"
+    texts = Texts(language)
+    return dict(
+        name=languages[language],
+        title=texts.title(title),
+        sentence=sentence or texts('tells', labels=texts.list(categories)),
+        texts=texts.texts)
+
+
 class Page(anywidget.AnyWidget):
     "The page; display it"
-    _esm, _css = join_modules(*MODULES), static_text('page.css')
+    _esm, _css = join_modules(*MODULES), ''.join(map(static_text, STYLES))
     about = traitlets.Dict().tag(sync=True) # what the browser shows before the first picture
 
     def __init__(self,
         answer, # function of an `UploadedPicture`; returns a prediction, a category, or category -> probability
         classifier:SharedClassifier, # opens pictures, explains answers, keeps corrections
         title:str|None=None, # heading; None: the one in the settings
-        sentence:str|None=None # text below the heading; None: the categories that it tells apart
+        sentence:str|None=None # text below the heading; None: the categories, in the language of the visitor
     ):
         serve = classifier.settings.serve
         self.answer, self.classifier = answer, classifier
-        self.texts = Texts(serve.language)
         self.most = int(serve.max_upload_mb*1e6) # bytes of an upload
         self.upload = None # the one that is arriving
-        categories = self.texts.list(classifier.categories)
+        shown = title or serve.title, sentence, classifier.categories
         examples = zip(classifier.about['examples'], map(_data_url, classifier.examples), strict=True)
         super().__init__(about=classifier.about | dict(
-            title=title or serve.title,
-            sentence=sentence or self.texts('tells', labels=categories),
+            languages={language: _words(language, *shown) for language in languages},
+            language=serve.language,
             examples=list(examples),
             max_mb=serve.max_upload_mb,
-            texts=self.texts.texts,
-            language=serve.language))
+            api=False,
+            version=__version__))
         self.on_msg(self._receive)
 
     def _receive(self, widget, message, buffers):
@@ -87,7 +100,7 @@ class Page(anywidget.AnyWidget):
         except Exception as e:
             traceback.print_exception(e, file=sys.__stderr__)
             self.upload = None
-            self._reply(str(message.get('id')) if isinstance(message, dict) else '', error=self.texts('ours'))
+            self._reply(str(message.get('id')) if isinstance(message, dict) else '', error='ours')
 
     def _reply(self, id, jpegs=(), **content): self.send(dict(id=id, **content), buffers=list(jpegs))
 
@@ -99,8 +112,8 @@ class Page(anywidget.AnyWidget):
 
     def _refuse_size(self):
         upload, self.upload = self.upload, None
-        sizes = dict(mb=f'{upload.size/1e6:.0f}', most=f'{self.most/1e6:.0f}')
-        self._reply(upload.id, error=self.texts('too_big', **sizes))
+        sizes = dict(mb=round(upload.size/1e6), most=round(self.most/1e6))
+        self._reply(upload.id, error='too_big', values=sizes)
 
     def _add(self, message, buffers):
         if not self.upload or message['id'] != self.upload.id: return # a file that was refused or cut off
@@ -114,7 +127,7 @@ class Page(anywidget.AnyWidget):
         self._reply(upload.id, received=upload.size)
         handle = dict(answer=self._answer, explain=self._explain, correct=self._correct)[upload.what]
         try: content, jpegs = handle(upload.picture, upload.values)
-        except RequestRefused as e: self._reply(upload.id, error=str(e))
+        except VisitorError as e: self._reply(upload.id, error=e.key, values=e.values)
         else: self._reply(upload.id, jpegs, done=True, **content)
 
     def _answer(self, picture, values):

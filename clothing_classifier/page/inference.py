@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ..settings import Settings
-from ..texts import Texts, VisitorError
+from ..texts import VisitorError
 
 THUMBNAIL_SIDE = 480 # pixels
 
@@ -33,12 +33,11 @@ class InferenceServer:
     requests = 'describe', 'predict', 'open', 'explain', 'keep' # methods that a request may name
 
     def __init__(self,
-        settings:Settings # model, limits, language
+        settings:Settings # model, limits
     ):
         cores = os.cpu_count() or 1
         threads = settings.serve.threads or cores
         self.settings = settings
-        self.texts = Texts(settings.serve.language)
         self.computing = threading.Semaphore(max(cores//threads, 1))
         self.fetching = threading.Semaphore(settings.links.at_once)
         self.opening = threading.Lock()
@@ -63,15 +62,15 @@ class InferenceServer:
         what:str, # one of `requests`
         data:bytes=b'', # content of a picture file
         **values # further arguments of that method
-    )->tuple: # dict, list of JPEGs; the dict has only `error`, a sentence, if there is no answer
+    )->tuple: # dict, list of JPEGs; without an answer the dict has `error`, the key of a text, and its `values`
         "The answer to a request"
         try:
             if what not in self.requests: raise ValueError(f'no such request: {what}')
             return getattr(self, what)(data, **values)
-        except VisitorError as e: return dict(error=self.texts.error(e)), []
+        except VisitorError as e: return dict(error=e.key, values=e.values), []
         except Exception as e:
             traceback.print_exception(e)
-            return dict(error=self.texts('ours')), []
+            return dict(error='ours', values={}), []
 
     @contextmanager
     def content(self, data, url=None, sha1=''):
@@ -94,10 +93,10 @@ class InferenceServer:
         settings, labels = self.settings, self.classifier.labels
         examples = page_examples(labels)
         about = dict(
-            categories={name: self.texts.category(name) for name in labels},
+            categories=labels,
             heat_maps=has_map(self.classifier),
             links=settings.links.follow,
-            choices=list(settings.categories) if settings.feedback.store != 'no' else [],
+            choices=[*settings.categories, 'unknown'] if settings.feedback.store != 'no' else [],
             examples=[category for category,_ in examples])
         return about, [jpeg for _,jpeg in examples]
 

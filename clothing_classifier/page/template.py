@@ -17,7 +17,7 @@ def template_values(
     "The values that the templates show"
     texts = Texts(settings.serve.language)
     return dict(
-        title=settings.serve.title,
+        title=texts.title(settings.serve.title),
         language=texts.language,
         loading=texts('loading'),
         full=texts('full'),

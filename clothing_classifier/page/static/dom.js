@@ -12,27 +12,59 @@ export function button(text, onclick, attributes = {}) {
   return element('button', { type: 'button', textContent: text, onclick, attributes });
 }
 
-function fill(text, values = {}) {
-  return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? '');
+let numberLanguage = 'en';
+
+export function writeNumbersIn(language) {
+  numberLanguage = language;
+}
+
+export function decimal(number, digits = 0) {
+  return number.toLocaleString(numberLanguage, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+export function megabytes(bytes) {
+  return decimal(bytes / 1e6, bytes < 1e7 ? 1 : 0);
+}
+
+export function percent(probability, digits = 0) {
+  return decimal(100 * probability, digits);
+}
+
+// A text with its placeholders filled: by values, or by other texts
+function fill(text, values, texts) {
+  const shown = value => (typeof value === 'number' ? value.toLocaleString(numberLanguage) : value);
+  return text.replace(/\{(\w+)\}/g, (_, name) => shown(values[name]) ?? texts[name] ?? '');
 }
 
 // A function that returns the text of a key; its `count` chooses the plural form
 export function translator(texts, language) {
   const plural = new Intl.PluralRules(language);
-  const say = (key, values) => fill(texts[key], values);
-  say.count = (key, n) => fill(texts[`${key}_${plural.select(n)}`] || texts[`${key}_other`], { n });
+  const say = (key, values = {}) => fill(texts[key], values, texts);
+  say.count = (key, n) => fill(texts[`${key}_${plural.select(n)}`] || texts[`${key}_other`], { n }, texts);
   return say;
 }
 
-// An error whose message is a sentence for the visitor
-export class VisitorError extends Error {}
-
-export function megabytes(bytes) {
-  return (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
+// A mistake that the visitor can mend: the key of its text, and what fills the placeholders
+export class VisitorError extends Error {
+  constructor(key, values = {}) {
+    super(key);
+    Object.assign(this, { key, values });
+  }
 }
 
-export function percent(probability, digits = 0) {
-  return (100 * probability).toFixed(digits);
+function copyWithSelection(text) {
+  const area = element('textarea', { value: text, className: 'cc-hidden' });
+  document.body.append(area);
+  area.select();
+  const isCopied = document.execCommand('copy');
+  area.remove();
+  return isCopied;
+}
+
+// Whether a text is in the clipboard now; browsers have one only for pages over HTTPS, hence the second way
+export async function copyText(text) {
+  if (!navigator.clipboard) return copyWithSelection(text);
+  return navigator.clipboard.writeText(text).then(() => true, () => false);
 }
 
 export function jpegUrl(buffer) {

@@ -3,10 +3,10 @@ import { Visit } from './visit.js';
 
 export function render({ model, el }) {
   const visit = new Visit(model);
-  if (document.body.dataset.voila) document.title = model.get('about').title;
   el.replaceChildren(visit.node);
   document.getElementById('loading')?.remove();
-  return visit.intake.listen();
+  visit.addShared();
+  return () => visit.stopListening();
 }
 
 export default { render };
