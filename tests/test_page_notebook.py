@@ -12,7 +12,7 @@ from clothing_classifier.settings import load_settings
 
 CHANGES = {
     'title = settings.serve.title': "title = 'Shall I iron it?'",
-    "sentence = texts('tells', labels=texts.list(classifier.categories))": "sentence = 'A <b>very</b> honest page.'",
+    'sentence = None': "sentence = 'A <b>very</b> honest page.'",
     'return classifier.predict(picture)': "return {'socks': .2, 'jeans': .8} if 'two' in picture.name else 'jeans'"}
 
 

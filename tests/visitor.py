@@ -6,6 +6,8 @@ import uuid
 
 from websockets.sync.client import connect
 
+from clothing_classifier.texts import Texts
+
 PART = 262_144
 
 
@@ -24,6 +26,12 @@ def unpack(data):
     at = [int.from_bytes(data[8*i:8*i+8], 'little') for i in range(1, n+1)]
     _, header, _, _, content, *buffers = (data[a:b] for a, b in zip(at, at[1:], strict=False))
     return json.loads(header)['msg_type'], json.loads(content), buffers
+
+
+def as_shown(answer):
+    "An answer with its error as the sentence that the page shows"
+    if 'error' not in answer: return answer
+    return answer | dict(error=Texts('en')(answer['error'], **answer.get('values', {})))
 
 
 class Visitor:
@@ -56,7 +64,7 @@ class Visitor:
         while True:
             kind, content, buffers = unpack(self.socket.recv(timeout=self.timeout))
             if kind != 'comm_msg' or content['data'].get('method') != 'custom': continue
-            if content['data']['content'].get('id') == id: return content['data']['content'], buffers
+            if content['data']['content'].get('id') == id: return as_shown(content['data']['content']), buffers
 
     def start(self, size, what='answer', **kw):
         self.n += 1

@@ -83,12 +83,11 @@ class Page(anywidget.AnyWidget):
         self.upload = None # the one that is arriving
         shown = title or serve.title, sentence, classifier.categories
         examples = zip(classifier.about['examples'], map(_data_url, classifier.examples), strict=True)
-        super().__init__(about=classifier.about | dict(
+        super().__init__(about=dict(api=False) | classifier.about | dict(
             languages={language: _words(language, *shown) for language in languages},
             language=serve.language,
             examples=list(examples),
             max_mb=serve.max_upload_mb,
-            api=False,
             version=__version__))
         self.on_msg(self._receive)
 

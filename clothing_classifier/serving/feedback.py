@@ -161,7 +161,7 @@ def open_feedback(
     feedback = settings.feedback
     if feedback.store == 'no': return None
     feedback.folder.mkdir(parents=True, exist_ok=True)
-    return Feedback(_store(feedback), settings.categories, feedback.max_side, feedback.max_pictures,
+    return Feedback(_store(feedback), [*settings.categories, 'unknown'], feedback.max_side, feedback.max_pictures,
         settings.serve.max_megapixels)
 
 
