@@ -123,17 +123,17 @@ class Feedback:
     "Checks a picture and its right category, and keeps both"
     def __init__(self,
         store, # `Folder` or `Database`
-        categories, # categories that may be chosen
+        categories, # categories that may be chosen, beside `unknown` for none of them
         max_side:int=1024, # longest side in pixels; larger pictures are shrunk
         max_pictures:int=10_000, # pictures that are kept, at most
         max_megapixels:float=25 # larger pictures are refused
     ):
-        self.store, self.categories, self.max_pictures = store, list(categories), max_pictures
+        self.store, self.categories, self.max_pictures = store, [*categories, 'unknown'], max_pictures
         self.max_side, self.max_megapixels = max_side, max_megapixels
 
     def add(self,
         data, # anything that `open_image` takes
-        category:str, # right category
+        category:str, # right category; `unknown` for none of them
         answer:str='' # answer that was given
     )->str: # SHA-1 of what was kept
         "Keep a picture. Raises `FeedbackError` and `ImageError`"
@@ -161,7 +161,7 @@ def open_feedback(
     feedback = settings.feedback
     if feedback.store == 'no': return None
     feedback.folder.mkdir(parents=True, exist_ok=True)
-    return Feedback(_store(feedback), [*settings.categories, 'unknown'], feedback.max_side, feedback.max_pictures,
+    return Feedback(_store(feedback), settings.categories, feedback.max_side, feedback.max_pictures,
         settings.serve.max_megapixels)
 
 

@@ -35,7 +35,8 @@ export class Picture {
   }
 
   fail(error) {
-    this.mistake = this.visit.mistake(error);
+    const { key, values } = this.visit.mistake(error);
+    this.mistake = { key, values };
     this.change('error');
   }
 

@@ -87,10 +87,10 @@ export class Visit {
     this.add([new Picture(this, url, null, url)]);
   }
 
-  // Asks for the picture whose link the address of the page holds
+  // Asks once for the picture whose link the address of the page holds
   addShared() {
     const url = parameter('url')?.trim();
-    if (!url || !this.about.links) return;
+    if (!url || !this.about.links || this.pictures.some(picture => picture.url === url)) return;
     this.intake.url.value = url;
     this.addLink(url);
   }
