@@ -72,7 +72,7 @@ def test_without_a_server_the_classifier_is_in_this_process():
 
 @needs_model
 def test_plain_voila_shows_it_too(browser, tmp_path):
-    "Without our server: Voila's own template and scripts, and the page over the whole width"
+    "Without our server: Voila's own template and scripts, the page over the whole width, and no word of an API"
     folder, port = dyno(tmp_path), free_port()
     url, log = f'http://127.0.0.1:{port}/', tmp_path/'log'
     command = [sys.executable, '-m', 'voila', 'nbs/app.ipynb', f'--port={port}', '--no-browser']
@@ -84,6 +84,7 @@ def test_plain_voila_shows_it_too(browser, tmp_path):
         page.locator('.cc-strip button').first.click()
         idle(page, 1)
         assert page.locator('.cc').evaluate('o => o.clientWidth') == 1280
+        assert page.locator('.cc-foot').count() == 1 and page.locator('.cc-api, .cc-foot a').count() == 0
         page.close()
     finally:
         proc.terminate()

@@ -317,10 +317,6 @@ def test_the_foot_leads_to_documentation_and_model(visit, url):
     assert 'clothing-classifier 0.1.0' in page.inner_text('.cc-foot')
 
 
-def test_without_an_api_nothing_is_said_of_it(visit, silent_url):
-    assert visit(silent_url).locator('.cc-api, .cc-foot a').count() == 0
-
-
 def test_what_it_says_of_privacy_follows_the_settings(visit, url, silent_url):
     assert EN('privacy') in visit(silent_url).inner_text('.cc-foot')
     said = visit(url).inner_text('.cc-foot')
