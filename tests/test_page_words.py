@@ -311,6 +311,17 @@ def test_a_program_is_copied_as_it_is_shown(visit, url):
     assert page.inner_text('.cc-api .cc-said') == EN('copied') and clipboard(page) == shown
 
 
+def test_a_page_without_https_can_copy_too(visit, url):
+    page = visit(url)
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    shown = shown_snippets(page)['curl']
+    page.click('[data-snippet=curl] button')
+    page.wait_for_selector('.cc-api .cc-said:not(:empty)')
+    page.focus('.cc-url')
+    page.keyboard.press('Control+V')
+    assert page.input_value('.cc-url') == shown
+
+
 def test_the_foot_leads_to_documentation_and_model(visit, url):
     page = visit(f'{url}?lang=en')
     assert page.locator('.cc-foot a').evaluate_all('o => o.map(a => a.href)') == [f'{url}docs', f'{url}v1/model']

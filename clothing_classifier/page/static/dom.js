@@ -61,10 +61,14 @@ function copyWithSelection(text) {
   return isCopied;
 }
 
-// Whether a text is in the clipboard now; browsers have one only for pages over HTTPS, hence the second way
+// Whether a text is in the clipboard now. Browsers give pages without HTTPS no clipboard, hence the second way
 export async function copyText(text) {
-  if (!navigator.clipboard) return copyWithSelection(text);
-  return navigator.clipboard.writeText(text).then(() => true, () => false);
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return copyWithSelection(text);
+  }
 }
 
 export function jpegUrl(buffer) {

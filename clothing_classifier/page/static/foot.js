@@ -33,6 +33,7 @@ export class Foot {
   // Writes the snippets for a picture, or for any
   show(picture) {
     const file = picture?.blob?.name || 'photo.jpg';
+    this.said.textContent = '';
     this.snippets.replaceChildren(...snippets(file, picture?.url).map(([name, text]) => this.snippet(name, text)));
   }
 
