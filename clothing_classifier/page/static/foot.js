@@ -43,7 +43,7 @@ export class Foot {
     const region = { role: 'region', 'aria-label': name };
     return element('section', { attributes: { 'data-snippet': name } },
       element('div', { className: 'cc-bar' },
-        element('h2', { textContent: name }),
+        element('h3', { textContent: name }),
         button(say('copy'), () => this.copy(text), label)),
       element('pre', { tabIndex: 0, attributes: region }, element('code', { textContent: text })));
   }
