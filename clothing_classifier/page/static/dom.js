@@ -18,16 +18,16 @@ export function writeNumbersIn(language) {
   numberLanguage = language;
 }
 
-export function decimal(number, digits = 0) {
+export function formatNumber(number, digits = 0) {
   return number.toLocaleString(numberLanguage, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
 export function megabytes(bytes) {
-  return decimal(bytes / 1e6, bytes < 1e7 ? 1 : 0);
+  return formatNumber(bytes / 1e6, bytes < 1e7 ? 1 : 0);
 }
 
 export function percent(probability, digits = 0) {
-  return decimal(100 * probability, digits);
+  return formatNumber(100 * probability, digits);
 }
 
 // A text with its placeholders filled: by values, or by other texts
