@@ -176,7 +176,7 @@ def open_page(browser, url, **options):
     def on_console(message):
         if message.type == 'error': wrong.append(f'{message.text} {message.location.get("url", "")}')
     def on_request(request):
-        if not request.url.startswith((url, 'data:', 'blob:')): wrong.append(f'asked {request.url}')
+        if not request.url.startswith((url.split('?')[0], 'data:', 'blob:')): wrong.append(f'asked {request.url}')
     page.on('console', on_console)
     page.on('pageerror', lambda error: wrong.append(str(error)))
     page.on('request', on_request)

@@ -122,7 +122,8 @@ FETCHING = re.compile(r'\b(urllib\.request|urlopen|http\.client|HTTPConnection|H
 ALLOWED = {
     'serving/batch.py': ['fetcher.fetch(name)'], 'page/inference.py': ['links.fetch(url)'], # they ask `safe_fetch`
     'page/static/visit.js': ['await fetch(src)'], # the browser opens a picture that is in the page
-    'page/static/kernel_channel.js': ['fetch(']} # the browser asks us whether its kernel is still there
+    'page/static/snippets.js': ['httpx.post(', 'import httpx', 'await fetch('], # programs that visitors copy
+    'page/static/page_model.js': ["fetch('kernel')"]} # the browser asks us for a kernel
 
 
 def asking():

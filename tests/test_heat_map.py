@@ -83,11 +83,11 @@ def test_the_picture_that_was_answered_is_explained(clf):
 
 
 def test_an_older_export_answers_without_it(tmp_path):
-    "No button, and a sentence if it is asked for all the same; the answer is the same as ever"
+    "No button, and an error if it is asked for all the same; the answer is the same as ever"
     pytest.importorskip('onnx')
     server = InferenceServer(load_settings(write_settings(tmp_path)))
     assert server.ask('describe')[0]['heat_maps'] is False
-    assert 'Export it again' in server.ask('explain', picture(), category='jeans')[0]['error']
+    assert server.ask('explain', picture(), category='jeans')[0]['error'] == 'no_why'
     assert server.ask('predict', picture())[0]['category'] in ('jeans', 'socks')
 
 
@@ -100,4 +100,4 @@ def test_another_picture_behind_the_link_is_not_explained(tmp_path):
     url = 'https://example.org/a.jpg'
     sha1 = server.ask('predict', url=url)[0]['sha1']
     assert 'kept' in server.ask('keep', url=url, sha1=sha1, category='jeans')[0]
-    assert 'another picture' in server.ask('keep', url=url, sha1=sha1, category='jeans')[0]['error']
+    assert server.ask('keep', url=url, sha1=sha1, category='jeans')[0]['error'] == 'link_changed'

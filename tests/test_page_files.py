@@ -46,8 +46,13 @@ def test_imported_names_are_exported():
 
 
 def test_every_text_of_the_page_exists_in_both_languages():
-    used = {key for path in SCRIPTS for key in re.findall(r"\bsay\('(\w+)'", path.read_text())}
+    used = {key for path in SCRIPTS for key in re.findall(r"\b(?:say|VisitorError)\('(\w+)'", path.read_text())}
     for language in ('en', 'lt'): assert len(used) > 30 and used <= set(Texts(language).texts)
+
+
+def test_an_error_is_named_by_its_key():
+    "So that it is said in the language that the visitor reads at the moment"
+    for path in SCRIPTS: assert not re.search(r'VisitorError\([\w.]*\bsay\b', path.read_text()), path.name
 
 
 def test_lines_are_short():

@@ -13,7 +13,7 @@ from clothing_classifier.settings import load_settings
 
 CHANGES = {
     'title = settings.serve.title': "title = 'Shall I iron it?'",
-    "sentence = texts('tells', labels=texts.list(classifier.categories))": "sentence = 'A <b>very</b> honest page.'",
+    'sentence = None': "sentence = 'A <b>very</b> honest page.'",
     'return classifier.predict(picture)': "return {'socks': .2, 'jeans': .8} if 'two' in picture.name else 'jeans'"}
 
 
@@ -86,7 +86,7 @@ def test_without_a_server_the_classifier_is_in_this_process():
 
 @needs_model
 def test_plain_voila_shows_it_too(browser, tmp_path):
-    "Without our server: Voila's own template and scripts, and the page over the whole width"
+    "Without our server: Voila's own template and scripts, the page over the whole width, and no word of an API"
     folder, port = dyno(tmp_path), free_port()
     url = f'http://127.0.0.1:{port}/'
     with started([sys.executable, '-m', 'voila', 'nbs/app.ipynb', f'--port={port}', '--no-browser'], folder) as log:
@@ -95,6 +95,7 @@ def test_plain_voila_shows_it_too(browser, tmp_path):
         page.locator('.cc-strip button').first.click()
         idle(page, 1)
         assert page.locator('.cc').evaluate('o => o.clientWidth') == 1280
+        assert page.locator('.cc-foot').count() == 1 and page.locator('.cc-api, .cc-foot a').count() == 0
         page.close()
 
 

@@ -6,6 +6,8 @@ import uuid
 
 from websockets.sync.client import connect
 
+from clothing_classifier.texts import Texts
+
 PART = 262_144
 PROTOCOLS = ['v1.kernel.websocket.jupyter.org']
 
@@ -36,6 +38,12 @@ def new_kernel(url, timeout=120):
         time.sleep(.1)
 
 
+def as_shown(answer):
+    "An answer with its error as the sentence that the page shows"
+    if 'error' not in answer: return answer
+    return answer | dict(error=Texts('en')(answer['error'], **answer.get('values', {})))
+
+
 class Visitor:
     "`look(data)` returns the answer to an upload"
     def __init__(self, url, timeout=120, given=None):
@@ -64,7 +72,7 @@ class Visitor:
         while True:
             kind, content, buffers = unpack(self.socket.recv(timeout=self.timeout))
             if kind != 'comm_msg' or content['data'].get('method') != 'custom': continue
-            if content['data']['content'].get('id') == id: return content['data']['content'], buffers
+            if content['data']['content'].get('id') == id: return as_shown(content['data']['content']), buffers
 
     def start(self, size, what='answer', **kw):
         self.n += 1

@@ -3,11 +3,15 @@
 import base64
 from pathlib import Path
 
+from clothing_classifier import __version__
+
 from ..files import shipped
 from ..settings import Settings
-from ..texts import Texts
+from ..texts import Texts, languages
 
-MODULES = 'dom', 'requests', 'correction', 'card', 'table', 'picture', 'intake', 'results', 'visit', 'page'
+MODULES = ('dom', 'address', 'language', 'requests', 'store', 'correction', 'card', 'dialog', 'table', 'csv', 'filter',
+    'picture', 'intake', 'results', 'snippets', 'foot', 'visit', 'page')
+STYLES = 'page.css', 'foot.css'
 
 
 def page_examples(
@@ -21,22 +25,31 @@ def page_examples(
 
 
 def described(
-    settings:Settings, # language, links, feedback
+    settings:Settings, # links, feedback
     categories, # those that the network knows
     examples:list, # result of `page_examples`
     heat_maps:bool=True # whether the network can say where it looked
 )->dict:
     "What the page can do, and what it tells apart"
-    texts = Texts(settings.serve.language)
     return dict(
-        categories={name: texts.category(name) for name in categories},
+        categories=list(categories),
         heat_maps=heat_maps,
         links=settings.links.follow,
-        choices=list(settings.categories) if settings.feedback.store != 'no' else [],
+        choices=[*settings.categories, 'unknown'] if settings.feedback.store != 'no' else [],
         examples=[category for category,_ in examples])
 
 
 def _data_url(jpeg): return f'data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}'
+
+
+def _words(language, title, sentence, categories):
+    "What the page says in a language"
+    texts = Texts(language)
+    return dict(
+        name=languages[language],
+        title=texts.title(title),
+        sentence=sentence or texts('tells', labels=texts.list(categories)),
+        texts=texts.texts)
 
 
 def page_about(
@@ -44,14 +57,16 @@ def page_about(
     about:dict, # result of `described`
     examples:list, # JPEGs
     title:str|None=None, # heading; None: the one in the settings
-    sentence:str|None=None # text below the heading; None: the categories that it tells apart
+    sentence:str|None=None, # text below the heading; None: the categories, in the language of the visitor
+    api:bool=False # whether the REST API is beside the page
 )->dict:
     "All that the browser needs to show the page"
-    serve, texts = settings.serve, Texts(settings.serve.language)
+    serve = settings.serve
+    shown = title or serve.title, sentence, about['categories']
     return about | dict(
-        title=title or serve.title,
-        sentence=sentence or texts('tells', labels=texts.list(about['categories'])),
+        languages={language: _words(language, *shown) for language in languages},
+        language=serve.language,
         examples=list(zip(about['examples'], map(_data_url, examples), strict=True)),
         max_mb=serve.max_upload_mb,
-        texts=texts.texts,
-        language=serve.language)
+        api=api,
+        version=__version__)

@@ -6,12 +6,13 @@ import traceback
 import anywidget
 import traitlets
 
-from ..texts import Texts
-from .about import MODULES, page_about
-from .shared_classifier import PageAnswer, RequestRefused, SharedClassifier, UploadedPicture, shared_classifier
+from ..texts import VisitorError
+from .about import MODULES, STYLES, page_about
+from .shared_classifier import PageAnswer, SharedClassifier, UploadedPicture, shared_classifier
 from .static_files import join_modules, static_text
 
 __all__ = ['Page', 'shared_classifier']
+
 
 class Upload:
     "A request of the browser, and what has arrived of its file"
@@ -48,18 +49,17 @@ class Upload:
 
 class Page(anywidget.AnyWidget):
     "The page; display it"
-    _esm, _css = join_modules(*MODULES), static_text('page.css')
+    _esm, _css = join_modules(*MODULES), ''.join(map(static_text, STYLES))
     about = traitlets.Dict().tag(sync=True) # what the browser shows before the first picture
 
     def __init__(self,
         answer, # function of an `UploadedPicture`; returns a prediction, a category, or category -> probability
         classifier:SharedClassifier, # opens pictures, explains answers, keeps corrections
         title:str|None=None, # heading; None: the one in the settings
-        sentence:str|None=None # text below the heading; None: the categories that it tells apart
+        sentence:str|None=None # text below the heading; None: the categories, in the language of the visitor
     ):
         serve = classifier.settings.serve
         self.answer, self.classifier = answer, classifier
-        self.texts = Texts(serve.language)
         self.most = int(serve.max_upload_mb*1e6) # bytes of an upload
         self.upload = None # the one that is arriving
         super().__init__(about=page_about(classifier.settings, classifier.about, classifier.examples, title, sentence))
@@ -73,7 +73,7 @@ class Page(anywidget.AnyWidget):
         except Exception as e:
             traceback.print_exception(e, file=sys.__stderr__)
             self.upload = None
-            self._reply(str(message.get('id')) if isinstance(message, dict) else '', error=self.texts('ours'))
+            self._reply(str(message.get('id')) if isinstance(message, dict) else '', error='ours')
 
     def _reply(self, id, jpegs=(), **content): self.send(dict(id=id, **content), buffers=list(jpegs))
 
@@ -85,8 +85,8 @@ class Page(anywidget.AnyWidget):
 
     def _refuse_size(self):
         upload, self.upload = self.upload, None
-        sizes = dict(mb=f'{upload.size/1e6:.0f}', most=f'{self.most/1e6:.0f}')
-        self._reply(upload.id, error=self.texts('too_big', **sizes))
+        sizes = dict(mb=round(upload.size/1e6), most=round(self.most/1e6))
+        self._reply(upload.id, error='too_big', values=sizes)
 
     def _add(self, message, buffers):
         if not self.upload or message['id'] != self.upload.id: return # a file that was refused or cut off
@@ -100,14 +100,16 @@ class Page(anywidget.AnyWidget):
         self._reply(upload.id, received=upload.size)
         handle = dict(answer=self._answer, explain=self._explain, correct=self._correct)[upload.what]
         try: content, jpegs = handle(upload.picture, upload.values)
-        except RequestRefused as e: self._reply(upload.id, error=str(e))
+        except VisitorError as e: self._reply(upload.id, error=e.key, values=e.values)
         else: self._reply(upload.id, jpegs, done=True, **content)
 
     def _answer(self, picture, values):
         answer = PageAnswer.of(self.answer(picture))
         self.classifier.open(picture)
-        names = 'answer', 'category', 'probability', 'probabilities', 'known'
-        return {name: getattr(answer, name) for name in names} | dict(sha1=picture.sha1), [picture.thumbnail]
+        probabilities = {category: round(value, 4) for category,value in answer.probabilities.items()}
+        content = dict(answer=answer.answer, category=answer.category, probability=round(answer.probability, 4),
+            probabilities=probabilities, known=answer.known, sha1=picture.sha1)
+        return content, [picture.thumbnail]
 
     def _explain(self, picture, values):
         if values['category'] not in self.classifier.categories: raise ValueError('no such category')

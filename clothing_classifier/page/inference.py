@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 from functools import cached_property
 
 from ..settings import Settings
-from ..texts import Texts, VisitorError
+from ..texts import VisitorError
 from .about import described, page_examples
 
 THUMBNAIL_SIDE = 480 # pixels
@@ -17,49 +17,54 @@ class Refusal(VisitorError):
     "A request that the settings do not allow"
 
 
+class opened_once(cached_property):
+    "A cached property that two threads do not open twice"
+    def __get__(self, server, owner=None):
+        with server.opening: return super().__get__(server, owner)
+
+
 class InferenceServer:
     "Answers requests about pictures; libraries and model are loaded when they are first needed"
     requests = 'describe', 'predict', 'open', 'explain', 'keep' # methods that a request may name
 
     def __init__(self,
-        settings:Settings # model, limits, language
+        settings:Settings # model, limits
     ):
         cores = os.cpu_count() or 1
         threads = settings.serve.threads or cores
         self.settings = settings
-        self.texts = Texts(settings.serve.language)
         self.computing = threading.Semaphore(max(cores//threads, 1))
         self.fetching = threading.Semaphore(settings.links.at_once)
-        self.opening = threading.Lock()
+        self.opening = threading.RLock()
 
-    @cached_property
+    @opened_once
     def classifier(self):
         from ..predict import Classifier
         return Classifier(settings=self.settings)
 
-    @cached_property
+    @opened_once
     def links(self):
         from ..serving.safe_fetch import open_links
         return open_links(self.settings)
 
-    @cached_property
+    @opened_once
     def feedback(self):
         from ..serving.feedback import open_feedback
-        with self.opening: return open_feedback(self.settings)
+        return open_feedback(self.settings)
 
     def ask(self,
         what:str, # one of `requests`
         data:bytes=b'', # content of a picture file
         **values # further arguments of that method
-    )->tuple: # dict, list of JPEGs; the dict has only `error`, a sentence, if there is no answer
+    )->tuple: # dict, list of JPEGs; without an answer the dict has `error`, the key of a text, and its `values`
         "The answer to a request"
         try:
             if what not in self.requests: raise ValueError(f'no such request: {what}')
             return getattr(self, what)(data, **values)
-        except VisitorError as e: return dict(error=self.texts.error(e)), []
+        except VisitorError as e: return dict(error=e.key, values=e.values), []
         except Exception as e:
             traceback.print_exception(e)
-            return dict(error=self.texts('ours')), []
+            return dict(error='ours', values={}), []
 
     @contextmanager
     def content(self, data, url=None, sha1=''):
@@ -103,7 +108,7 @@ class InferenceServer:
         from ..serving.heat_map import explain, has_map
         if not has_map(self.classifier): raise Refusal('no_why')
         with self.content(data, url, sha1) as content, self.opened(content) as image:
-            places, jpeg = explain(self.classifier, image, category, THUMBNAIL_SIDE)
+            places, jpeg = explain(self.classifier, image, category)
             return dict(places=places), [jpeg]
 
     def keep(self, data, category='', answer='', url=None, sha1=''):

@@ -18,7 +18,6 @@ from multiprocessing.connection import Client, Listener
 from pathlib import Path
 
 from ..settings import Settings, load_settings
-from ..texts import Texts
 from .inference import InferenceServer
 from .processes import begin_process, start_process, start_thread, trim_memory
 
@@ -94,9 +93,8 @@ class InferenceConnection:
     "Asks the inference process, as `InferenceServer` is asked"
     def __init__(self,
         address:str, # path of its socket
-        key:str, # shared secret
-        texts:Texts # language of the sentence for an inference process that does not answer
-    ): self.address, self.key, self.texts = address, key.encode(), texts
+        key:str # shared secret
+    ): self.address, self.key = address, key.encode()
 
     def _connect(self, seconds=20):
         "A connection, also to a process that is being started again"
@@ -116,16 +114,16 @@ class InferenceConnection:
                 return answer, [connection.recv_bytes() for _ in range(answer.pop('jpegs'))]
         except (OSError, EOFError) as e:
             print(f'the inference process did not answer: {type(e).__name__} {e}', file=sys.stderr)
-            return dict(error=self.texts('ours')), []
+            return dict(error='ours', values={}), []
 
 
 def open_inference(
-    settings:Settings # model, limits, language
+    settings:Settings # model, limits
 ): # `InferenceConnection` where the server has started a process, else an `InferenceServer` in this one
     "The place where requests about pictures are answered"
     place = os.environ.get(VARIABLE)
     if not place: return InferenceServer(settings)
-    return InferenceConnection(*json.loads(place), Texts(settings.serve.language))
+    return InferenceConnection(*json.loads(place))
 
 
 class InferenceProcess:

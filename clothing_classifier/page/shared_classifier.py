@@ -3,11 +3,8 @@
 from dataclasses import dataclass, field
 
 from ..settings import Settings, load_settings
+from ..texts import VisitorError
 from .inference_process import open_inference
-
-
-class RequestRefused(Exception):
-    "A request without an answer; its text is a sentence for the visitor"
 
 
 @dataclass
@@ -53,19 +50,19 @@ class PageAnswer:
 class SharedClassifier:
     "The network of the settings, as a kernel sees it"
     def __init__(self,
-        settings:Settings, # model, limits, language
+        settings:Settings, # model, limits
         inference # result of `open_inference`
     ):
         self.settings, self.inference = settings, inference
         self.about, self.examples = inference.ask('describe')
-        if 'error' in self.about: raise RuntimeError(self.about['error'])
+        if 'error' in self.about: raise VisitorError(self.about['error'], **self.about['values'])
 
     @property
-    def categories(self)->list: return list(self.about['categories'])
+    def categories(self)->list: return self.about['categories']
 
     def _ask(self, what, picture, **values):
         answer, jpegs = self.inference.ask(what, picture.data, url=picture.url, **values)
-        if 'error' in answer: raise RequestRefused(answer['error'])
+        if 'error' in answer: raise VisitorError(answer['error'], **answer['values'])
         return answer, jpegs
 
     def _open(self, what, picture):
@@ -74,21 +71,21 @@ class SharedClassifier:
         return answer
 
     def predict(self, picture:UploadedPicture)->PageAnswer:
-        "The answer for a picture. Raises `RequestRefused`"
+        "The answer for a picture. Raises `VisitorError`"
         return PageAnswer(**self._open('predict', picture))
 
     def open(self, picture:UploadedPicture)->UploadedPicture:
-        "The picture with its thumbnail. Raises `RequestRefused`"
+        "The picture with its thumbnail. Raises `VisitorError`"
         if not picture.thumbnail: self._open('open', picture)
         return picture
 
     def explain(self, picture:UploadedPicture, category:str)->tuple: # places, JPEG
-        "Where the network looked for a category. Raises `RequestRefused`"
+        "Where the network looked for a category. Raises `VisitorError`"
         answer, (jpeg,) = self._ask('explain', picture, category=category, sha1=picture.sha1)
         return answer['places'], jpeg
 
     def keep(self, picture:UploadedPicture, category:str, answer:str):
-        "Keep a picture with its right category, for the next training. Raises `RequestRefused`"
+        "Keep a picture with its right category, for the next training. Raises `VisitorError`"
         self._ask('keep', picture, category=category, answer=answer, sha1=picture.sha1)
 
 

@@ -9,8 +9,9 @@ from jinja2 import Environment, FileSystemLoader
 
 from ..settings import Settings
 from ..texts import Texts
-from .about import MODULES, described, page_about, page_examples
+from .about import MODULES, STYLES, described, page_about, page_examples
 from .static_files import STATIC, join_modules, static_text
+
 
 SCRIPTS = *MODULES, 'kernel_channel', 'page_model', 'start'
 
@@ -21,7 +22,7 @@ def template_values(
     "The values that the templates show"
     texts = Texts(settings.serve.language)
     return dict(
-        title=settings.serve.title,
+        title=texts.title(settings.serve.title),
         language=texts.language,
         loading=texts('loading'),
         noscript=texts('noscript'),
@@ -43,8 +44,9 @@ def page_html(
     "The page before it has a kernel"
     template = Environment(loader=FileSystemLoader(STATIC)).get_template('page.html.j2')
     examples = page_examples(settings.categories)
-    about = page_about(settings, described(settings, settings.categories, examples), [jpeg for _,jpeg in examples])
+    jpegs = [jpeg for _,jpeg in examples]
+    about = page_about(settings, described(settings, settings.categories, examples), jpegs, api=True)
     return template.render(
-        page=template_values(settings) | dict(style=static_text('page.css')),
+        page=template_values(settings) | dict(style=''.join(map(static_text, STYLES))),
         about=json.dumps(about).replace('<', '\\u003c'),
         script=join_modules(*SCRIPTS))

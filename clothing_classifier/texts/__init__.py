@@ -18,7 +18,7 @@ class Texts:
 
     def __call__(self,
         key:str, # name of a text
-        **values # fill its placeholders; a value may be the key of another text in braces
+        **values # fill its placeholders
     )->str:
         "A text with its placeholders filled"
         return self.texts[key].format(**{'send': self.texts['send']} | values)
@@ -28,6 +28,12 @@ class Texts:
     )->str: # as a visitor reads it
         "The name of a category in this language"
         return self.texts.get(f'category_{name}', name)
+
+    def title(self,
+        title:str # in the settings
+    )->str: # heading of the page
+        "A title as it is written; the one that the settings come with, in this language"
+        return self('title') if title == _texts('en')['title'] else title
 
     def list(self,
         names # categories

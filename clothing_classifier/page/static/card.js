@@ -1,6 +1,7 @@
 // The card of a picture: the answer, a bar for each category, "Why?" and "Wrong?"
-import { button, element, jpegUrl, percent } from './dom.js';
+import { button, copyText, element, jpegUrl, percent } from './dom.js';
 import { correctionForm } from './correction.js';
+import { sharedAddress } from './address.js';
 
 export class Card {
   constructor(picture) {
@@ -58,7 +59,7 @@ export class Card {
   bar(category, probability) {
     const text = `${percent(probability, 1)} %`;
     const filled = element('div', { className: 'cc-fill' });
-    filled.style.width = `${percent(probability, 1)}%`;
+    filled.style.width = `${100 * probability}%`;
     const attributes = { 'data-category': category, 'data-probability': probability.toFixed(4) };
     return element('div', { className: 'cc-row', attributes },
       element('span', { textContent: this.visit.categoryName(category) }),
@@ -68,13 +69,17 @@ export class Card {
 
   actions() {
     const { say, about } = this.visit;
-    const { name, answer } = this.picture;
+    const { name, answer, url } = this.picture;
     const category = this.visit.categoryName(answer.category);
     const buttons = [];
-    if (about.heat_maps && answer.category in about.categories) {
+    if (about.heat_maps && about.categories.includes(answer.category)) {
       const label = say('why_for', { name, category });
       const attributes = { 'aria-label': label, 'aria-pressed': 'false', 'data-act': 'why' };
       buttons.push(button(say('why'), () => this.toggleHeatMap(), attributes));
+    }
+    if (url) {
+      const attributes = { 'aria-label': say('share_for', { name }), 'data-act': 'share' };
+      buttons.push(button(say('share'), () => this.share(), attributes));
     }
     if (about.choices.length) {
       const attributes = { 'aria-label': say('wrong_for', { name }), 'aria-expanded': 'false', 'data-act': 'wrong' };
@@ -101,6 +106,13 @@ export class Card {
     this.image.querySelector('.cc-heat')?.remove();
     this.action('why')?.setAttribute('aria-pressed', 'false');
     this.action('wrong')?.setAttribute('aria-expanded', 'false');
+  }
+
+  async share() {
+    const address = sharedAddress(this.picture.url);
+    const isCopied = await copyText(address);
+    this.close();
+    this.showSentence(isCopied ? this.visit.say('shared') : address);
   }
 
   async toggleHeatMap() {

@@ -12,27 +12,63 @@ export function button(text, onclick, attributes = {}) {
   return element('button', { type: 'button', textContent: text, onclick, attributes });
 }
 
-function fill(text, values = {}) {
-  return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? '');
+let numberLanguage = 'en';
+
+export function writeNumbersIn(language) {
+  numberLanguage = language;
+}
+
+export function formatNumber(number, digits = 0) {
+  return number.toLocaleString(numberLanguage, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+export function megabytes(bytes) {
+  return formatNumber(bytes / 1e6, bytes < 1e7 ? 1 : 0);
+}
+
+export function percent(probability, digits = 0) {
+  return formatNumber(100 * probability, digits);
+}
+
+// A text with its placeholders filled: by values, or by other texts
+function fill(text, values, texts) {
+  const shown = value => (typeof value === 'number' ? value.toLocaleString(numberLanguage) : value);
+  return text.replace(/\{(\w+)\}/g, (_, name) => shown(values[name]) ?? texts[name] ?? '');
 }
 
 // A function that returns the text of a key; its `count` chooses the plural form
 export function translator(texts, language) {
   const plural = new Intl.PluralRules(language);
-  const say = (key, values) => fill(texts[key], values);
-  say.count = (key, n) => fill(texts[`${key}_${plural.select(n)}`] || texts[`${key}_other`], { n });
+  const say = (key, values = {}) => fill(texts[key], values, texts);
+  say.count = (key, n) => fill(texts[`${key}_${plural.select(n)}`] || texts[`${key}_other`], { n }, texts);
   return say;
 }
 
-// An error whose message is a sentence for the visitor
-export class VisitorError extends Error {}
-
-export function megabytes(bytes) {
-  return (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
+// A mistake that the visitor can mend: the key of its text, and what fills the placeholders
+export class VisitorError extends Error {
+  constructor(key, values = {}) {
+    super(key);
+    Object.assign(this, { key, values });
+  }
 }
 
-export function percent(probability, digits = 0) {
-  return (100 * probability).toFixed(digits);
+function copyWithSelection(text) {
+  const area = element('textarea', { value: text, className: 'cc-hidden' });
+  document.body.append(area);
+  area.select();
+  const isCopied = document.execCommand('copy');
+  area.remove();
+  return isCopied;
+}
+
+// Whether a text is in the clipboard now. Browsers give pages without HTTPS no clipboard, hence the second way
+export async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return copyWithSelection(text);
+  }
 }
 
 export function jpegUrl(buffer) {

@@ -15,8 +15,9 @@ function holdsPicture({ dataTransfer }) {
 }
 
 export class Intake {
-  constructor(visit) {
+  constructor(visit, link = '') {
     this.visit = visit;
+    this.url = this.urlField(link);
     const { say, about } = visit;
     this.hint = element('p', { className: 'cc-desk', textContent: this.hintText() });
     const limits = say('limits', { mb: about.max_mb });
@@ -54,34 +55,47 @@ export class Intake {
     return this.fileInput(this.visit.say('camera'), 'cc-camera', { accept: 'image/*', capture: 'environment' });
   }
 
-  linkForm() {
+  urlField(value) {
     const { say } = this.visit;
-    const url = element('input', {
+    return element('input', {
       className: 'cc-url',
       type: 'text',
+      value,
       inputMode: 'url',
       placeholder: say('link_hint'),
       autocomplete: 'off',
       spellcheck: false,
       attributes: { 'aria-label': say('link') },
     });
+  }
+
+  linkForm() {
     const onsubmit = event => {
       event.preventDefault();
-      const value = url.value.trim();
-      if (!value) return url.focus();
-      this.visit.addLink(value);
-      url.value = '';
+      this.askLink();
     };
-    const go = element('button', { type: 'submit', textContent: say('go') });
-    return element('form', { className: 'cc-link', noValidate: true, onsubmit }, url, go);
+    const go = element('button', { type: 'submit', textContent: this.visit.say('go') });
+    return element('form', { className: 'cc-link', noValidate: true, onsubmit }, this.url, go);
+  }
+
+  askLink() {
+    const url = this.url.value.trim();
+    if (url) this.visit.addLink(url);
+    else this.url.focus();
+  }
+
+  // Empties the field after the answer for `url`; a link that failed stays, to be corrected
+  linkDone(url) {
+    if (this.url.value.trim() === url) this.url.value = '';
   }
 
   exampleStrip() {
     const { say, about } = this.visit;
     const buttons = about.examples.map(([category, src]) => {
-      const name = say('example', { category: this.visit.categoryName(category) });
-      const node = button('', () => this.visit.addExample(name, src), { 'aria-label': name });
-      node.append(element('img', { src, alt: '' }));
+      const attributes = { 'aria-label': this.visit.exampleName(category) };
+      const node = button('', () => this.visit.addExample(category, src), attributes);
+      const caption = element('span', { textContent: this.visit.categoryName(category) });
+      node.append(element('img', { src, alt: '' }), caption);
       return node;
     });
     const attributes = { 'aria-label': say('try') };

@@ -1,11 +1,12 @@
 // What anywidget calls to show the page
 import { Visit } from './visit.js';
 
-export function render({ model, el }) {
+export async function render({ model, el }) {
   const visit = new Visit(model);
-  if (document.body.dataset.voila) document.title = model.get('about').title;
+  await visit.restore();
   el.replaceChildren(visit.node);
-  return visit.intake.listen();
+  visit.addShared();
+  return () => visit.stopListening();
 }
 
 export default { render };

@@ -7,6 +7,12 @@ export class Picture {
   constructor(visit, name, blob = null, url = null) {
     Object.assign(this, { visit, name, blob, url });
     this.state = 'waiting';
+    this.rebuild();
+  }
+
+  // A new card and a new row, in the language of the visit
+  rebuild() {
+    if (this.card?.heatMap) URL.revokeObjectURL(this.card.heatMap);
     this.card = new Card(this);
     this.row = new Row(this);
     this.draw();
@@ -29,8 +35,13 @@ export class Picture {
   }
 
   fail(error) {
-    this.error = this.visit.sentence(error);
+    const { key, values } = this.visit.mistake(error);
+    this.mistake = { key, values };
     this.change('error');
+  }
+
+  get error() {
+    return this.mistake && this.visit.say(this.mistake.key, this.mistake.values);
   }
 
   change(state) {

@@ -8,18 +8,17 @@ const SECONDS_UNTIL_HEARD = 5; // the kernel confirms the start of a file at onc
 const SECONDS_FOR_PART = 30;
 const SECONDS_FOR_ANSWER = 120;
 
-async function readPart(blob, start, say) {
+async function readPart(blob, start) {
   try {
     return await blob.slice(start, start + PART_SIZE).arrayBuffer();
   } catch {
-    throw new VisitorError(say('unreadable'));
+    throw new VisitorError('unreadable');
   }
 }
 
 export class Requests {
-  constructor(model, say) {
+  constructor(model) {
     this.model = model;
-    this.say = say;
     this.lastId = 0;
     this.receivers = new Map();
     this.previous = Promise.resolve();
@@ -62,7 +61,7 @@ export class Requests {
         throw error;
       }
       heard = true;
-      if (message.error) throw new VisitorError(message.error);
+      if (message.error) throw new VisitorError(message.error, message.values);
       received = message.received ?? received;
       if (received < size) onProgress(received / size);
     };
@@ -71,7 +70,7 @@ export class Requests {
       this.model.send({ ...request, do: 'start', id, size });
       for (let start = 0; start < size; start += PART_SIZE) {
         while (start - received >= PARTS_AHEAD * PART_SIZE) await hear(SECONDS_FOR_PART);
-        const part = await readPart(blob, start, this.say);
+        const part = await readPart(blob, start);
         this.model.send({ do: 'part', id }, undefined, [part]);
       }
       while (!message.done) await hear(received < size ? SECONDS_FOR_PART : SECONDS_FOR_ANSWER);
@@ -95,7 +94,7 @@ export class Requests {
       wake?.();
     });
     return seconds => new Promise((resolve, reject) => {
-      const lost = Object.assign(new VisitorError(this.say('lost')), { lost: true });
+      const lost = Object.assign(new VisitorError('lost'), { lost: true });
       const timer = setTimeout(() => reject(lost), seconds * 1000);
       wake = () => {
         if (!messages.length) return;

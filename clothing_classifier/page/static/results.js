@@ -43,7 +43,7 @@ export class Results {
   }
 
   downloadCsv() {
-    download(csv(this.visit.pictures, Object.keys(this.visit.about.categories)), 'pictures.csv');
+    download(csv(this.visit.pictures, this.visit.about.categories), 'pictures.csv');
   }
 
   add(pictures) {

@@ -1,37 +1,72 @@
 // A visit: its pictures, those that still wait, and what is going on
-import { button, element, megabytes, translator, VisitorError } from './dom.js';
+import { showLarge } from './dialog.js';
+import { button, element, megabytes, translator, VisitorError, writeNumbersIn } from './dom.js';
+import { parameter } from './address.js';
+import { Foot } from './foot.js';
 import { Intake } from './intake.js';
+import { firstLanguage, languageSwitch } from './language.js';
 import { Picture } from './picture.js';
 import { PART_SIZE, Requests } from './requests.js';
 import { Results } from './results.js';
+import { Store } from './store.js';
 
 export class Visit {
   constructor(model) {
-    const { texts, language, ...about } = model.get('about');
-    this.about = about;
-    this.say = translator(texts, language);
-    this.categoryName = category => about.categories[category] || category || '';
-    this.requests = new Requests(model, this.say);
+    this.about = model.get('about');
+    this.requests = new Requests(model);
+    this.store = new Store(this.about.categories);
     this.pictures = [];
     this.queue = [];
-    this.finished = 0; // pictures since the queue was last empty
-    this.node = this.page();
-    document.documentElement.lang = language;
-    document.title = about.title;
+    this.held = []; // stopped before they were answered
+    this.finished = []; // since the queue was last empty
+    this.looked = []; // when it was
+    const isPhone = navigator.maxTouchPoints && matchMedia('(max-width:1000px)').matches;
+    const attributes = { 'data-lm-suppress-shortcuts': 'true' };
+    this.node = element('main', { className: isPhone ? 'cc cc-touch' : 'cc', attributes });
+    this.speak(firstLanguage(this.about));
     model.on('connection', state => this.showConnection(state));
     model.on('change:about', () => this.update(model.get('about')));
   }
 
-  // The notebook may have its own title and sentence, which arrive with its kernel
-  update(about) {
-    const { title, sentence } = about;
-    this.about = about;
+  // Shows the page in a language, with everything that is on it
+  speak(language) {
+    const { texts } = this.about.languages[language];
+    this.language = language;
+    this.say = translator(texts, language);
+    this.categoryName = category => texts[`category_${category}`] || category || '';
+    writeNumbersIn(language);
+    this.node.lang = language;
+    if (document.body.dataset.voila) document.documentElement.lang = language;
+    this.rebuild();
+  }
+
+  rebuild() {
+    this.stopListening?.();
+    this.node.replaceChildren(this.page());
+    this.stopListening = this.intake.listen();
+    for (const picture of this.pictures) picture.rebuild();
+    this.results.add(this.pictures);
+    this.showTitle();
+    this.showConnection(this.connection);
+    if (this.current) this.showProgress(0);
+    else this.showOutcome();
+  }
+
+  showTitle() {
+    const { title, sentence } = this.about.languages[this.language];
     this.heading.textContent = title;
     this.sentenceBelow.textContent = sentence;
-    document.title = title;
+    if (document.body.dataset.voila) document.title = title;
+  }
+
+  // The notebook may have its own title and sentence, which arrive with its kernel
+  update(about) {
+    this.about = { ...about, api: this.about.api };
+    this.showTitle();
   }
 
   showConnection(state) {
+    this.connection = state;
     const sentences = { lost: 'connecting', full: 'full' };
     this.lost.hidden = !(state in sentences);
     if (!this.lost.hidden) this.lost.replaceChildren(this.say(sentences[state]));
@@ -39,26 +74,36 @@ export class Visit {
 
   page() {
     const { say, about } = this;
-    const isPhone = navigator.maxTouchPoints && matchMedia('(max-width:1000px)').matches;
-    this.heading = element('h1', { textContent: about.title });
-    this.sentenceBelow = element('p', { textContent: about.sentence });
+    this.heading = element('h1');
+    this.sentenceBelow = element('p');
     this.status = element('div', { className: 'cc-status', attributes: { role: 'status' } });
     this.progress = element('progress', { max: 1, hidden: true, attributes: { 'aria-label': say('visit') } });
-    this.stopButton = button(say('stop'), () => this.stop());
-    this.stopButton.hidden = true;
+    this.stopButton = button(say('stop'), () => this.stop(), { 'data-do': 'stop' });
+    this.goOnButton = button(say('go_on'), () => this.goOn(), { 'data-do': 'go-on' });
+    this.stopButton.hidden = this.goOnButton.hidden = true;
     this.lost = element('div', { className: 'cc-lost', hidden: true, attributes: { role: 'alert' } });
-    this.intake = new Intake(this);
+    this.intake = new Intake(this, this.intake?.url.value);
     this.results = new Results(this);
-    const attributes = { 'data-lm-suppress-shortcuts': 'true' };
-    return element('main', { className: isPhone ? 'cc cc-touch' : 'cc', attributes },
-      element('div', { className: 'cc-page' },
-        this.heading,
-        this.sentenceBelow,
-        this.intake.area,
-        this.intake.strip,
-        this.lost,
-        element('div', { className: 'cc-now' }, this.status, this.progress, this.stopButton),
-        this.results.node));
+    this.foot = new Foot(this);
+    const now = element('div', { className: 'cc-now' }, this.status, this.progress, this.stopButton, this.goOnButton);
+    return element('div', { className: 'cc-page' },
+      languageSwitch(this),
+      this.heading,
+      this.sentenceBelow,
+      this.intake.area,
+      element('div', { className: 'cc-out' }, this.lost, now, this.results.node),
+      this.intake.strip,
+      this.foot.node);
+  }
+
+  // The pictures that the browser has kept come back, and those without an answer are queued again
+  async restore() {
+    const kept = await this.store.load();
+    const pictures = kept.map(({ name, blob, url, ...rest }) => new Picture(this, name, blob, url, rest));
+    this.show(pictures);
+    this.foot.show(pictures.find(({ state }) => state === 'done'));
+    this.queue.push(...pictures.filter(({ state }) => state === 'waiting'));
+    this.work();
   }
 
   addFiles(files) {
@@ -69,55 +114,107 @@ export class Visit {
     this.add([new Picture(this, url, null, url)]);
   }
 
-  async addExample(name, src) {
+  // Asks once for the picture whose link the address of the page holds
+  addShared() {
+    const url = parameter('url')?.trim();
+    if (!url || !this.about.links || this.pictures.some(picture => picture.url === url)) return;
+    this.intake.url.value = url;
+    this.addLink(url);
+  }
+
+  exampleName(category) {
+    return this.say('example', { category: this.categoryName(category) });
+  }
+
+  async addExample(category, src) {
     const response = await fetch(src);
-    this.add([new Picture(this, name, await response.blob())]);
+    const file = new File([await response.blob()], `${category}.jpg`);
+    this.add([new Picture(this, this.exampleName(category), file, null, { example: category })]);
   }
 
   add(pictures) {
     if (!pictures.length) return;
-    this.pictures.unshift(...pictures);
+    this.show(pictures);
+    this.results.reveal(pictures[0]);
+    for (const picture of pictures) {
+      picture.batch = pictures[0].number;
+      this.store.keep(picture);
+    }
     this.queue.push(...pictures);
-    this.results.add(pictures);
     this.work();
+  }
+
+  show(pictures) {
+    this.pictures.unshift(...pictures);
+    this.drawUse();
+    this.results.add(pictures);
+  }
+
+  // After the first picture the results have most of the room
+  drawUse() {
+    this.node.classList.toggle('cc-used', this.pictures.length > 0);
+  }
+
+  enlarge(picture, withHeatMap = false) {
+    showLarge(picture, withHeatMap);
+  }
+
+  // A picture has another state than before
+  changed(picture) {
+    if (['done', 'error'].includes(picture.state)) this.store.keepAnswer(picture);
+    this.results.draw();
   }
 
   async work() {
     if (this.current) return;
     while ((this.current = this.queue.shift())) {
+      this.abort = new AbortController();
       this.showProgress(0);
-      await this.classify(this.current);
-      this.finished++;
+      await this.classify(this.current, this.abort.signal);
+      this.finished.push(this.current);
     }
-    this.showStatus(this.say.count('looked', this.finished));
-    this.finished = 0;
+    this.looked = this.finished;
+    this.finished = [];
+    this.showOutcome();
   }
 
-  async classify(picture) {
+  async classify(picture, signal) {
     const most = this.about.max_mb;
     const size = picture.blob?.size || 0;
-    if (size <= most * 1e6) return picture.classify();
-    picture.fail(new VisitorError(this.say('too_big', { mb: megabytes(size), most })));
+    if (size > most * 1e6) return picture.fail(new VisitorError('too_big', { mb: megabytes(size), most }));
+    await picture.classify(signal);
+    if (picture.state === 'done') this.showDone(picture);
   }
 
-  // The sentence for an error; errors that are not the visitor's are logged
-  sentence(error) {
+  showDone(picture) {
+    this.intake.linkDone(picture.url);
+    this.foot.show(picture);
+  }
+
+  // What the visitor is told of an error; errors that are not the visitor's are logged
+  mistake(error) {
     if (error.lost) this.showLost();
-    if (error instanceof VisitorError) return error.message;
+    if (error instanceof VisitorError) return error;
     console.error(error);
-    return this.say('ours');
+    return new VisitorError('ours');
+  }
+
+  sentence(error) {
+    const { key, values } = this.mistake(error);
+    return this.say(key, values);
   }
 
   // `part` of the current picture, 0 to 1, has reached the server
   showProgress(part) {
     const { name, blob } = this.current;
     const isSending = part > 0 && part < 1 && blob?.size > PART_SIZE;
-    const n = this.finished + 1 + this.queue.length;
-    const which = n > 1 ? ` · ${this.say('of', { i: this.finished + 1, n })}` : '';
+    const n = this.finished.length + 1 + this.queue.length;
+    const which = n > 1 ? ` · ${this.say('of', { i: this.finished.length + 1, n })}` : '';
     this.showStatus(`${this.say(isSending ? 'sending' : 'looking', { name })}${which} …`, true);
-    this.progress.value = (this.finished + part) / n;
+    this.progress.value = (this.finished.length + part) / n;
     this.progress.hidden = n === 1 && !isSending;
-    this.stopButton.hidden = !this.queue.length;
+    this.stopButton.hidden = !this.queue.length && !isSending;
+    this.goOnButton.hidden = true;
   }
 
   showStatus(text, busy = false) {
@@ -126,21 +223,62 @@ export class Visit {
     if (busy) return;
     this.progress.hidden = true;
     this.stopButton.hidden = true;
+    this.goOnButton.hidden = !this.held.length;
+  }
+
+  showOutcome() {
+    const [answered, failed] = ['done', 'error'].map(state => this.looked.filter(o => o.state === state).length);
+    const sentences = [];
+    if (failed) sentences.push(`${this.say('answered_failed', { answered, failed })}.`);
+    else if (answered) sentences.push(this.say.count('looked', answered));
+    if (this.held.length) sentences.push(this.say.count('held', this.held.length));
+    this.showStatus(sentences.join(' '));
   }
 
   stop() {
     const waiting = this.queue.splice(0);
-    for (const picture of waiting) picture.fail(new VisitorError(this.say('stopped')));
-    this.stopButton.hidden = true;
+    this.held.push(...[this.current, ...waiting].filter(Boolean));
+    for (const picture of waiting) picture.change('stopped');
+    this.abort?.abort();
+  }
+
+  goOn() {
+    const pictures = this.held.splice(0);
+    for (const picture of pictures) picture.change('waiting');
+    this.queue.push(...pictures);
+    this.work();
+  }
+
+  remove(picture) {
+    const isOther = other => other !== picture;
+    this.forget([picture]);
+    this.pictures = this.pictures.filter(isOther);
+    this.held = this.held.filter(isOther);
+    this.looked = this.looked.filter(isOther);
+    this.store.drop(picture.number);
+    const neighbour = this.results.remove(picture);
+    this.afterRemoval(neighbour ?? this.intake);
   }
 
   clear() {
     this.stop();
-    for (const picture of this.pictures) picture.forget();
+    this.forget(this.pictures);
     this.pictures = [];
-    this.status.textContent = '';
+    this.held = [];
+    this.looked = [];
+    this.store.clear();
     this.results.clear();
-    this.intake.focus();
+    this.afterRemoval(this.intake);
+  }
+
+  forget(pictures) {
+    for (const picture of pictures) picture.forget();
+  }
+
+  afterRemoval(next) {
+    this.drawUse();
+    if (!this.current) this.showOutcome();
+    next.focus();
   }
 
   showLost() {
