@@ -13,7 +13,8 @@ from .static_files import join_modules, static_text
 
 __all__ = ['Page', 'shared_classifier']
 
-MODULES = 'dom', 'requests', 'correction', 'card', 'table', 'picture', 'intake', 'results', 'visit', 'page'
+MODULES = ('dom', 'requests', 'store', 'correction', 'card', 'dialog', 'table', 'csv', 'filter', 'picture', 'intake',
+    'results', 'visit', 'page')
 
 
 class Upload:
@@ -120,8 +121,10 @@ class Page(anywidget.AnyWidget):
     def _answer(self, picture, values):
         answer = PageAnswer.of(self.answer(picture))
         self.classifier.open(picture)
-        names = 'answer', 'category', 'probability', 'probabilities', 'known'
-        return {name: getattr(answer, name) for name in names} | dict(sha1=picture.sha1), [picture.thumbnail]
+        probabilities = {category: round(value, 4) for category,value in answer.probabilities.items()}
+        content = dict(answer=answer.answer, category=answer.category, probability=round(answer.probability, 4),
+            probabilities=probabilities, known=answer.known, sha1=picture.sha1)
+        return content, [picture.thumbnail]
 
     def _explain(self, picture, values):
         if values['category'] not in self.classifier.categories: raise ValueError('no such category')

@@ -120,7 +120,7 @@ class InferenceServer:
         from ..serving.heat_map import explain, has_map
         if not has_map(self.classifier): raise Refusal('no_why')
         with self.content(data, url, sha1) as content, self.opened(content) as image:
-            places, jpeg = explain(self.classifier, image, category, THUMBNAIL_SIDE)
+            places, jpeg = explain(self.classifier, image, category)
             return dict(places=places), [jpeg]
 
     def keep(self, data, category='', answer='', url=None, sha1=''):

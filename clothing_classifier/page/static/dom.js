@@ -34,7 +34,3 @@ export function megabytes(bytes) {
 export function percent(probability, digits = 0) {
   return (100 * probability).toFixed(digits);
 }
-
-export function jpegUrl(buffer) {
-  return URL.createObjectURL(new Blob([buffer], { type: 'image/jpeg' }));
-}

@@ -1,8 +1,9 @@
 // What anywidget calls to show the page
 import { Visit } from './visit.js';
 
-export function render({ model, el }) {
+export async function render({ model, el }) {
   const visit = new Visit(model);
+  await visit.restore();
   if (document.body.dataset.voila) document.title = model.get('about').title;
   el.replaceChildren(visit.node);
   document.getElementById('loading')?.remove();

@@ -1,20 +1,25 @@
 // A visit: its pictures, those that still wait, and what is going on
+import { showLarge } from './dialog.js';
 import { button, element, megabytes, translator, VisitorError } from './dom.js';
 import { Intake } from './intake.js';
 import { Picture } from './picture.js';
 import { PART_SIZE, Requests } from './requests.js';
 import { Results } from './results.js';
+import { Store } from './store.js';
 
 export class Visit {
   constructor(model) {
     const { texts, language, ...about } = model.get('about');
     this.about = about;
+    this.language = language;
     this.say = translator(texts, language);
     this.categoryName = category => about.categories[category] || category || '';
     this.requests = new Requests(model, this.say);
+    this.store = new Store(Object.keys(about.categories));
     this.pictures = [];
     this.queue = [];
-    this.finished = 0; // pictures since the queue was last empty
+    this.held = []; // stopped before they were answered
+    this.finished = []; // since the queue was last empty
     this.node = this.page();
     document.documentElement.lang = language;
     document.title = about.title;
@@ -25,21 +30,30 @@ export class Visit {
     const isPhone = navigator.maxTouchPoints && matchMedia('(max-width:1000px)').matches;
     this.status = element('div', { className: 'cc-status', attributes: { role: 'status' } });
     this.progress = element('progress', { max: 1, hidden: true, attributes: { 'aria-label': say('visit') } });
-    this.stopButton = button(say('stop'), () => this.stop());
-    this.stopButton.hidden = true;
+    this.stopButton = button(say('stop'), () => this.stop(), { 'data-do': 'stop' });
+    this.goOnButton = button(say('go_on'), () => this.goOn(), { 'data-do': 'go-on' });
+    this.stopButton.hidden = this.goOnButton.hidden = true;
     this.lost = element('div', { className: 'cc-lost', hidden: true, attributes: { role: 'alert' } });
     this.intake = new Intake(this);
     this.results = new Results(this);
     const attributes = { 'data-lm-suppress-shortcuts': 'true' };
+    const now = element('div', { className: 'cc-now' }, this.status, this.progress, this.stopButton, this.goOnButton);
     return element('main', { className: isPhone ? 'cc cc-touch' : 'cc', attributes },
       element('div', { className: 'cc-page' },
         element('h1', { textContent: about.title }),
         element('p', { textContent: about.sentence }),
         this.intake.area,
-        this.intake.strip,
-        this.lost,
-        element('div', { className: 'cc-now' }, this.status, this.progress, this.stopButton),
-        this.results.node));
+        element('div', { className: 'cc-out' }, this.lost, now, this.results.node),
+        this.intake.strip));
+  }
+
+  // The pictures that the browser has kept come back, and those without an answer are queued again
+  async restore() {
+    const kept = await this.store.load();
+    const pictures = kept.map(({ name, blob, url, ...rest }) => new Picture(this, name, blob, url, rest));
+    this.show(pictures);
+    this.queue.push(...pictures.filter(({ state }) => state === 'waiting'));
+    this.work();
   }
 
   addFiles(files) {
@@ -57,27 +71,53 @@ export class Visit {
 
   add(pictures) {
     if (!pictures.length) return;
-    this.pictures.unshift(...pictures);
+    this.show(pictures);
+    this.results.reveal(pictures[0]);
+    for (const picture of pictures) {
+      picture.batch = pictures[0].number;
+      this.store.keep(picture);
+    }
     this.queue.push(...pictures);
-    this.results.add(pictures);
     this.work();
+  }
+
+  show(pictures) {
+    this.pictures.unshift(...pictures);
+    this.drawUse();
+    this.results.add(pictures);
+  }
+
+  // After the first picture the results have most of the room
+  drawUse() {
+    this.node.classList.toggle('cc-used', this.pictures.length > 0);
+  }
+
+  enlarge(picture, withHeatMap = false) {
+    showLarge(picture, withHeatMap);
+  }
+
+  // A picture has another state than before
+  changed(picture) {
+    if (['done', 'error'].includes(picture.state)) this.store.keepAnswer(picture);
+    this.results.draw();
   }
 
   async work() {
     if (this.current) return;
     while ((this.current = this.queue.shift())) {
+      this.abort = new AbortController();
       this.showProgress(0);
-      await this.classify(this.current);
-      this.finished++;
+      await this.classify(this.current, this.abort.signal);
+      this.finished.push(this.current);
     }
-    this.showStatus(this.say.count('looked', this.finished));
-    this.finished = 0;
+    this.showOutcome();
+    this.finished = [];
   }
 
-  async classify(picture) {
+  async classify(picture, signal) {
     const most = this.about.max_mb;
     const size = picture.blob?.size || 0;
-    if (size <= most * 1e6) return picture.classify();
+    if (size <= most * 1e6) return picture.classify(signal);
     picture.fail(new VisitorError(this.say('too_big', { mb: megabytes(size), most })));
   }
 
@@ -93,12 +133,13 @@ export class Visit {
   showProgress(part) {
     const { name, blob } = this.current;
     const isSending = part > 0 && part < 1 && blob?.size > PART_SIZE;
-    const n = this.finished + 1 + this.queue.length;
-    const which = n > 1 ? ` · ${this.say('of', { i: this.finished + 1, n })}` : '';
+    const n = this.finished.length + 1 + this.queue.length;
+    const which = n > 1 ? ` · ${this.say('of', { i: this.finished.length + 1, n })}` : '';
     this.showStatus(`${this.say(isSending ? 'sending' : 'looking', { name })}${which} …`, true);
-    this.progress.value = (this.finished + part) / n;
+    this.progress.value = (this.finished.length + part) / n;
     this.progress.hidden = n === 1 && !isSending;
-    this.stopButton.hidden = !this.queue.length;
+    this.stopButton.hidden = !this.queue.length && !isSending;
+    this.goOnButton.hidden = true;
   }
 
   showStatus(text, busy = false) {
@@ -107,21 +148,61 @@ export class Visit {
     if (busy) return;
     this.progress.hidden = true;
     this.stopButton.hidden = true;
+    this.goOnButton.hidden = !this.held.length;
+  }
+
+  showOutcome() {
+    const [answered, failed] = ['done', 'error'].map(state => this.finished.filter(o => o.state === state).length);
+    const sentences = [];
+    if (failed) sentences.push(`${this.say('answered_failed', { answered, failed })}.`);
+    else if (answered) sentences.push(this.say.count('looked', answered));
+    if (this.held.length) sentences.push(this.say.count('held', this.held.length));
+    this.showStatus(sentences.join(' '));
   }
 
   stop() {
     const waiting = this.queue.splice(0);
-    for (const picture of waiting) picture.fail(new VisitorError(this.say('stopped')));
-    this.stopButton.hidden = true;
+    this.held.push(...[this.current, ...waiting].filter(Boolean));
+    for (const picture of waiting) picture.change('stopped');
+    this.abort?.abort();
+  }
+
+  goOn() {
+    const pictures = this.held.splice(0);
+    for (const picture of pictures) picture.change('waiting');
+    this.queue.push(...pictures);
+    this.work();
+  }
+
+  remove(picture) {
+    const isOther = other => other !== picture;
+    this.forget([picture]);
+    this.pictures = this.pictures.filter(isOther);
+    this.held = this.held.filter(isOther);
+    this.store.drop(picture.number);
+    const neighbour = this.results.remove(picture);
+    this.afterRemoval(neighbour ?? this.intake);
   }
 
   clear() {
     this.stop();
-    for (const picture of this.pictures) picture.forget();
+    this.forget(this.pictures);
     this.pictures = [];
-    this.status.textContent = '';
+    this.held = [];
+    this.finished = [];
+    this.store.clear();
     this.results.clear();
-    this.intake.focus();
+    this.afterRemoval(this.intake);
+  }
+
+  forget(pictures) {
+    for (const picture of pictures) picture.forget();
+  }
+
+  afterRemoval(next) {
+    this.drawUse();
+    if (!this.current) this.showOutcome();
+    next.focus();
   }
 
   showLost() {
