@@ -72,11 +72,12 @@ export class Card {
   drawWaiting(state) {
     const { say, about } = this.visit;
     const key = { busy: 'looking_short', waiting: 'waiting', stopped: 'stopped' }[state];
+    const title = element('div', { className: 'cc-answer', textContent: say(key) });
     const bars = Object.keys(about.categories).map(category => this.bar(category, 0));
     const rows = element('div', { className: 'cc-rows cc-soon', ariaHidden: 'true' }, bars);
     const actions = element('div', { className: 'cc-acts cc-soon', hidden: !about.heat_maps && !about.choices.length });
     actions.append(button(say('why')));
-    this.body.replaceChildren(this.head(element('div', { className: 'cc-answer', textContent: say(key) })), rows, actions);
+    this.body.replaceChildren(this.head(title), rows, actions);
   }
 
   drawAnswer() {
@@ -171,12 +172,13 @@ export class Card {
   async showHeatMap() {
     const { say, categoryName } = this.visit;
     const { name, answer } = this.picture;
+    const category = categoryName(answer.category);
     const { places, heatMap } = await this.picture.explain();
     const src = this.picture.address(heatMap);
     this.image.append(element('img', { className: 'cc-heat', src, alt: say('heat', { name }) }));
     const names = places.map(place => say(place)).join(` ${say('and')} `);
     const where = places[0] === 'glow_spread' ? names : say('glow_mostly', { where: names });
-    this.showSentence(say(places.length ? 'why_says' : 'why_nothing', { category: categoryName(answer.category), where }));
+    this.showSentence(say(places.length ? 'why_says' : 'why_nothing', { category, where }));
   }
 
   toggleCorrection() {

@@ -7,7 +7,8 @@ export function showLarge(picture, withHeatMap) {
   const card = new Card(picture, true);
   const close = button('✕', () => dialog.close(), { 'aria-label': say('close') });
   close.className = 'cc-close';
-  const dialog = element('dialog', { className: 'cc-dialog', attributes: { 'aria-label': picture.name } }, close, card.node);
+  const attributes = { 'aria-label': picture.name };
+  const dialog = element('dialog', { className: 'cc-dialog', attributes }, close, card.node);
   dialog.onclick = ({ target }) => target === dialog && dialog.close();
   dialog.onclose = () => {
     picture.views.delete(card);

@@ -33,7 +33,8 @@ export class Results {
     this.table = new Table(visit);
     this.toggles = ['cards', 'table'].map(view => button(say(view), () => this.choose(view), { 'data-view': view }));
     const kept = element('p', { className: 'cc-quiet cc-kept', textContent: say('kept_here') });
-    this.node = element('section', { className: 'cc-results', hidden: true, attributes: { 'aria-label': say('visit') } },
+    const attributes = { 'aria-label': say('visit') };
+    this.node = element('section', { className: 'cc-results', hidden: true, attributes },
       this.toolbar(), this.filter.node, this.cards, this.older, this.table.node, kept);
   }
 

@@ -105,6 +105,7 @@ export class Table {
     const sorted = this.column ? [...pictures].sort((one, other) => this.compare(one, other)) : pictures;
     const rows = sorted.map(({ row }) => row.node);
     const { children } = this.rows;
-    if (rows.length !== children.length || rows.some((row, i) => row !== children[i])) this.rows.replaceChildren(...rows);
+    const isSame = rows.length === children.length && rows.every((row, i) => row === children[i]);
+    if (!isSame) this.rows.replaceChildren(...rows);
   }
 }

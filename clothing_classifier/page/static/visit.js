@@ -43,8 +43,8 @@ export class Visit {
         element('h1', { textContent: about.title }),
         element('p', { textContent: about.sentence }),
         this.intake.area,
-        element('div', { className: 'cc-out' }, this.lost, now, this.results.node),
-        this.intake.strip));
+        this.intake.strip,
+        element('div', { className: 'cc-out' }, this.lost, now, this.results.node)));
   }
 
   // The pictures that the browser has kept come back, and those without an answer are queued again
@@ -87,9 +87,12 @@ export class Visit {
     this.results.add(pictures);
   }
 
-  // After the first picture the results have most of the room
+  // After the first picture the results have most of the room, and the examples come after them
   drawUse() {
-    this.node.classList.toggle('cc-used', this.pictures.length > 0);
+    const { area, strip } = this.intake;
+    const isUsed = this.pictures.length > 0;
+    if (this.node.classList.toggle('cc-used', isUsed)) area.parentElement.append(strip);
+    else area.after(strip);
   }
 
   enlarge(picture, withHeatMap = false) {
