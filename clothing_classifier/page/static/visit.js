@@ -19,7 +19,7 @@ export class Visit {
     this.pictures = [];
     this.queue = [];
     this.held = []; // stopped before they were answered
-    this.finished = []; // since the queue was last empty
+    this.finished = []; // of those that were last queued
     this.node = this.page();
     document.documentElement.lang = language;
     document.title = about.title;
@@ -107,6 +107,7 @@ export class Visit {
 
   async work() {
     if (this.current) return;
+    this.finished = [];
     while ((this.current = this.queue.shift())) {
       this.abort = new AbortController();
       this.showProgress(0);
@@ -114,7 +115,6 @@ export class Visit {
       this.finished.push(this.current);
     }
     this.showOutcome();
-    this.finished = [];
   }
 
   async classify(picture, signal) {
@@ -182,6 +182,7 @@ export class Visit {
     this.forget([picture]);
     this.pictures = this.pictures.filter(isOther);
     this.held = this.held.filter(isOther);
+    this.finished = this.finished.filter(isOther);
     this.store.drop(picture.number);
     const neighbour = this.results.remove(picture);
     this.afterRemoval(neighbour ?? this.intake);
