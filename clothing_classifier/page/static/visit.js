@@ -42,9 +42,10 @@ export class Visit {
       element('div', { className: 'cc-page' },
         element('h1', { textContent: about.title }),
         element('p', { textContent: about.sentence }),
-        this.intake.area,
-        this.intake.strip,
-        element('div', { className: 'cc-out' }, this.lost, now, this.results.node)));
+        element('div', { className: 'cc-work' },
+          this.intake.area,
+          this.intake.strip,
+          element('div', { className: 'cc-out' }, this.lost, now, this.results.node))));
   }
 
   // The pictures that the browser has kept come back, and those without an answer are queued again
