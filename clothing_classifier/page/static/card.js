@@ -107,7 +107,7 @@ export class Card {
   bar(category, probability) {
     const text = `${percent(probability, 1)} %`;
     const filled = element('div', { className: 'cc-fill' });
-    filled.style.width = `${percent(probability, 1)}%`;
+    filled.style.width = `${100 * probability}%`;
     const attributes = { 'data-category': category, 'data-probability': probability.toFixed(4) };
     return element('div', { className: 'cc-row', attributes },
       element('span', { textContent: this.visit.categoryName(category) }),

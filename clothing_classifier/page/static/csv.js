@@ -2,7 +2,7 @@
 import { element } from './dom.js';
 
 // As Python writes a float of four digits
-function decimal(value) {
+function pythonFloat(value) {
   if (value === undefined) return '';
   return Number.isInteger(value) ? value.toFixed(1) : String(value);
 }
@@ -18,8 +18,8 @@ function cell(value) {
 
 function values({ name, answer, error }, categories) {
   const { category = '', probability = 0, known = false, probabilities = {} } = answer ?? {};
-  const first = [harmless(name), answer?.answer ?? '', category ?? '', decimal(probability)];
-  const each = categories.map(category => decimal(probabilities[category]));
+  const first = [harmless(name), answer?.answer ?? '', category ?? '', pythonFloat(probability)];
+  const each = categories.map(category => pythonFloat(probabilities[category]));
   return [...first, known ? 'True' : 'False', error ?? '', ...each];
 }
 

@@ -39,7 +39,7 @@ export class Row {
 
   bar(probability) {
     const filled = element('div', { className: 'cc-fill' });
-    filled.style.width = `${percent(probability, 1)}%`;
+    filled.style.width = `${100 * probability}%`;
     return [element('div', { className: 'cc-track' }, filled), `${percent(probability, 1)} %`];
   }
 
