@@ -93,7 +93,8 @@ WRITERS = {
     'training.onnx_export': 'networks', 'training.network_outputs': 'networks', 'training.weights': 'bodies',
     'training.model_card': 'the model card', 'export': 'the export',
     'serving.feedback': 'corrected pictures', 'serving.batch': 'answers of --out',
-    'page.inference_process': 'its socket', 'page.processes': 'the name of its process', 'page.template': 'the template of the page',
+    'page.inference_process': 'its socket', 'page.processes': 'the name of its process',
+    'page.template': 'the template of the page',
     'page.server': 'the template of the page', 'command.project': 'a new project',
     'command.serving': 'settings for notebooks', 'command.training': 'the folder of --body'}
 WRITING = {'write_atomically', 'write_bytes', 'write_text', 'unlink', 'rmtree', 'mkdir', 'makedirs', 'copyfile',

@@ -53,6 +53,7 @@ def test_all_the_uploads_at_once(browser, server):
     files = [f for o in csv.DictReader(index.read_text().splitlines()) if (f := SHARED/'uploads'/o['path']).is_file()]
     p, wrong = open_page(browser, url)
     p.set_input_files('.cc-upload input', files)
+    p.click('[data-view=table]')
     p.wait_for_function("""n => document.querySelectorAll('tbody tr').length === n
         && !document.querySelector('.cc-status.cc-busy')""", arg=len(files), timeout=480_000)
     said = [o.inner_text() for o in p.locator('td.cc-bad').all()]

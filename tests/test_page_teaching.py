@@ -59,9 +59,10 @@ def test_every_word_is_lithuanian(taught):
     assert not [k for k, v in en.texts.items() if len(v) > 6 and ' ' in v and v in text and v != lt.texts[k]]
     page.set_input_files('.cc-upload input', [dict(name='a.jpg', mimeType='image/jpeg', buffer=b'text')])
     assert 'nėra nuotrauka' in idle(page, 1).first.inner_text()
-    assert page.inner_text('.cc-status') == 'Peržiūrėta 1 nuotrauka.'
-    texts = [dict(name=f'{i}.jpg', mimeType='image/jpeg', buffer=b'text') for i in range(3)]
-    page.set_input_files('.cc-upload input', texts)
+    assert page.inner_text('.cc-status') == '0 atpažinta, 1 nepavyko.'
+    photo = example('jeans')
+    photos = [dict(name=f'{i}.jpg', mimeType='image/jpeg', buffer=photo) for i in range(3)]
+    page.set_input_files('.cc-upload input', photos)
     idle(page, 4)
     assert page.inner_text('.cc-status') == 'Peržiūrėtos 3 nuotraukos.'
 

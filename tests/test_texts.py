@@ -7,7 +7,7 @@ import pytest
 from clothing_classifier.images import ImageError
 from clothing_classifier.texts import Texts, VisitorError, languages
 
-SINGULAR_FORMS = {'looked_few'} # keys that only some languages need
+SINGULAR_FORMS = {'looked_few', 'held_few'} # keys that only some languages need
 
 
 def placeholders(text): return {name for _, name, _, _ in Formatter().parse(text) if name}

@@ -12,7 +12,6 @@ from ..texts import Texts
 from .about import MODULES, STYLES, described, page_about, page_examples
 from .static_files import STATIC, join_modules, static_text
 
-
 SCRIPTS = *MODULES, 'kernel_channel', 'page_model', 'start'
 
 

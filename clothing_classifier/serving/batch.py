@@ -5,6 +5,7 @@ import glob
 import io
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -104,13 +105,27 @@ def as_text(row)->str: return f"{row['answer']} {row['probability']:.4f} {row['f
 def as_json(row)->str: return json.dumps(row, ensure_ascii=False)
 
 
+_formula = re.compile('[=+@\t\r]|-.')
+
+
+def _as_cell(name):
+    "A name that a spreadsheet does not take for a formula"
+    return f"'{name}" if _formula.match(name) else name
+
+
+def _of_cell(cell):
+    "The name that `_as_cell` made a cell of"
+    return cell[1:] if cell.startswith("'") and _formula.match(cell[1:]) else cell
+
+
 def as_csv(
     row:dict, # row of `as_row`
     labels # categories, in the order of their columns
 )->str: # line without its end
     "An answer as a line of CSV"
+    file, *others = (row[column] for column in columns)
     probabilities = [row['probabilities'].get(label, '') for label in labels]
-    return _csv_line([*(row[column] for column in columns), *probabilities])
+    return _csv_line([_as_cell(file), *others, *probabilities])
 
 
 def csv_head(
@@ -148,7 +163,8 @@ class Sheet:
         end = content.rfind(b'\n')+1
         if end < len(content): os.truncate(self.path, end)
         text = content[:end].decode(errors='surrogateescape')
-        try: return {row['file'] for row in self._rows(text)}
+        name = _of_cell if self.is_csv else str
+        try: return {name(row['file']) for row in self._rows(text)}
         except BatchError: raise
         except (ValueError, KeyError, TypeError):
             raise BatchError(f"{self.path}: is not a file of answers; name another file") from None

@@ -45,45 +45,60 @@ def overlay(
 
 _columns = ('left', '', 'right')
 _rows = ('top', '', 'bottom')
-_lines = { # three cells in a line -> key of their text
-    frozenset((0,1,2)): 'glow_top', frozenset((3,4,5)): 'glow_row', frozenset((6,7,8)): 'glow_bottom',
-    frozenset((0,3,6)): 'glow_left', frozenset((1,4,7)): 'glow_column', frozenset((2,5,8)): 'glow_right'}
+_lines = { # key of a text -> three cells in a line
+    'glow_top': {0,1,2}, 'glow_row': {3,4,5}, 'glow_bottom': {6,7,8},
+    'glow_left': {0,3,6}, 'glow_column': {1,4,7}, 'glow_right': {2,5,8}}
+_areas = _lines | {'glow_corners': {0,2,6,8}, 'glow_edges': {0,1,2,3,5,6,7,8}}
+_enough = {'glow_corners': .6, 'glow_edges': .95} # share of the heat from which they are named; lines: more than half
 
 
 def _cell_key(cell):
-    "The key of the text for a cell of a grid of 3 x 3"
+    "The key of the text for a cell of a grid of 3 x 3; at the top, in the middle, is 'at the top'"
     row, column = divmod(cell, 3)
     name = '_'.join(filter(None, (_rows[row], _columns[column])))
     return f"glow_{name or 'centre'}"
 
 
-def glow_shares(
+def heat_shares(
     heat:np.ndarray # (h, w), 0 to 1, not all 0
 )->np.ndarray: # (9,), sums to 1: row by row from the top left
-    "How the glow is distributed over a grid of 3 x 3; a place of twice the heat counts four times"
-    glow = Image.fromarray(heat.astype(np.float32)**2)
-    cells = np.asarray(glow.resize((3, 3), Image.Resampling.BOX)).ravel()
-    return cells/cells.sum()
+    "How the heat is distributed over a grid of 3 x 3"
+    height, width = heat.shape
+    thirds = np.kron(heat, np.ones((3, 3))).reshape(3, height, 3, width)
+    return thirds.sum((1, 3)).ravel()/thirds.sum()
+
+
+def _hottest(shares):
+    "The fewest cells that hold more than half of the heat, and those that hold about as much as the least of them"
+    order = np.argsort(-shares, kind='stable')
+    least = shares[order[shares[order].cumsum().searchsorted(.5, side='right')]]
+    return [int(cell) for cell in order if shares[cell] >= .8*least]
+
+
+def _names(cells):
+    "The keys of some cells, without those that lie in the line that another one names"
+    keys = {_cell_key(cell): cell for cell in cells}
+    return [key for key,cell in keys.items() if not any(cell in _lines.get(o, ()) for o in keys if o != key)]
 
 
 def places(
     heat:np.ndarray # (h, w), 0 to 1
 )->list: # keys of texts: none, one or two
-    "Where most of the glow is"
+    "Places that hold more than half of the heat; `glow_spread` if they would be most of the picture"
     if not heat.any(): return []
-    shares = glow_shares(heat)
-    order = np.argsort(-shares, kind='stable')
-    n = np.searchsorted(shares[order].cumsum(), .5) # the first n+1 cells hold at least half of it
-    cells = [int(cell) for cell in order if shares[cell] >= .8*shares[order[n]]] # and those that glow about as much
-    if len(cells) <= 2: return [_cell_key(cell) for cell in cells]
-    return [_lines.get(frozenset(cells), 'glow_spread')]
+    shares = heat_shares(heat)
+    cells = _hottest(shares)
+    if len(cells) <= 2: return _names(cells)
+    held = {key: shares[list(area)].sum() for key,area in _areas.items()}
+    def rank(key): return key == 'glow_edges', not _areas[key].issuperset(cells), -held[key]
+    return [next((key for key in sorted(held, key=rank) if held[key] > _enough.get(key, .5)), 'glow_spread')]
 
 
 def explain(
     classifier:Classifier, # one for which `has_map` is true
     image:Image.Image, # RGB picture, as `classifier.open` returns it
     category:str, # one of its labels
-    side:int=480 # longest side of the heat map in pixels
+    side:int=960 # longest side of the heat map in pixels
 )->tuple: # keys of texts for the places, JPEG
     "What the network looked at"
     glow = heat(classifier, image, category)

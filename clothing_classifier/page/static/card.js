@@ -1,59 +1,108 @@
 // The card of a picture: the answer, a bar for each category, "Why?" and "Wrong?"
-import { button, copyText, element, jpegUrl, percent } from './dom.js';
+import { button, copyText, element, percent } from './dom.js';
 import { correctionForm } from './correction.js';
 import { sharedAddress } from './address.js';
 
 export class Card {
-  constructor(picture) {
+  constructor(picture, isLarge = false) {
     this.picture = picture;
     this.visit = picture.visit;
-    this.image = element('div', { className: 'cc-pic', ariaHidden: 'true' }, '·');
+    this.isLarge = isLarge;
+    const { name } = picture;
+    this.photo = element('img', { alt: name, loading: 'lazy', decoding: 'async', onerror: () => this.hidePhoto() });
+    this.image = isLarge ? element('div') : button('', () => this.enlarge(), this.label('enlarge'));
+    this.image.className = 'cc-pic';
+    this.image.append(this.photo);
     this.body = element('div', { className: 'cc-body' });
     this.details = element('div', { className: 'cc-more', hidden: true });
-    const attributes = { 'aria-label': picture.name };
-    this.node = element('article', { attributes }, this.image, this.body, this.details);
+    const inside = element('div', { className: 'cc-inside' }, this.image, this.body, this.details);
+    this.node = element('article', { attributes: { 'aria-label': name } }, inside);
+  }
+
+  label(key) {
+    return { 'aria-label': this.visit.say(key, { name: this.picture.name }) };
+  }
+
+  enlarge() {
+    this.visit.enlarge(this.picture, this.action('why')?.ariaPressed === 'true');
   }
 
   draw() {
     const { state } = this.picture;
     this.node.className = `cc-card cc-${state}`;
+    this.drawPhoto();
     if (state === 'done') this.drawAnswer();
-    else this.drawState(state);
+    else if (state === 'error') this.drawError();
+    else this.drawWaiting(state);
+  }
+
+  // The file itself until there is a thumbnail; the large card shows the file, if the browser can
+  drawPhoto() {
+    const { blob, thumbnail, isShowable, state } = this.picture;
+    const file = isShowable ? blob : null;
+    const shown = this.isLarge ? file ?? thumbnail : thumbnail ?? file;
+    const src = shown ? this.picture.address(shown) : '';
+    if (src && this.photo.src !== src) this.photo.src = src;
+    this.photo.hidden = !src;
+    this.image.disabled = !src || state === 'error';
+  }
+
+  hidePhoto() {
+    this.picture.isShowable = false;
+    this.drawPhoto();
   }
 
   head(...children) {
-    const { name } = this.picture;
+    const { name, state } = this.picture;
     const heading = element('h3', { className: 'cc-name', textContent: name, title: name });
-    return element('div', { className: 'cc-head' }, heading, ...children);
+    const isRemovable = !this.isLarge && ['done', 'error', 'stopped'].includes(state);
+    const remove = isRemovable ? [this.removeButton()] : [];
+    return element('div', { className: 'cc-head' }, heading, ...children, ...remove);
   }
 
-  drawState(state) {
-    const failed = state === 'error';
-    const text = this.visit.say(state === 'busy' ? 'looking' : 'waiting', { name: this.picture.name });
-    const classes = { waiting: 'cc-quiet', busy: 'cc-quiet cc-busy', error: 'cc-answer' };
-    this.image.replaceChildren(failed ? '✕' : '·');
-    const textContent = failed ? this.picture.error : text;
-    this.body.replaceChildren(this.head(element('div', { className: classes[state], textContent })));
+  removeButton() {
+    const node = button('✕', () => this.visit.remove(this.picture), this.label('remove'));
+    return Object.assign(node, { className: 'cc-remove' });
+  }
+
+  drawError() {
+    this.body.replaceChildren(this.head(element('div', { className: 'cc-answer', textContent: this.picture.error })));
+  }
+
+  // As large as the answer will be
+  drawWaiting(state) {
+    const { say, about } = this.visit;
+    const key = { busy: 'looking_short', waiting: 'waiting', stopped: 'stopped' }[state];
+    const title = element('div', { className: 'cc-answer', textContent: say(key) });
+    const bars = about.categories.map(category => this.bar(category, 0));
+    const rows = element('div', { className: 'cc-rows cc-soon', ariaHidden: 'true' }, bars);
+    const actions = element('div', { className: 'cc-acts cc-soon', hidden: !about.heat_maps && !about.choices.length });
+    actions.append(button(say('why')));
+    this.body.replaceChildren(this.head(title), rows, actions);
   }
 
   drawAnswer() {
-    const { answer, name, thumbnail } = this.picture;
-    this.image.ariaHidden = null;
-    this.image.replaceChildren(element('img', { src: thumbnail, alt: name }));
-    const attributes = { 'data-answer': answer.answer };
+    const attributes = { 'data-answer': this.picture.answer.answer };
     const title = element('div', { className: 'cc-answer', attributes }, ...this.answerText());
-    const bars = Object.entries(answer.probabilities).map(([category, probability]) => this.bar(category, probability));
-    this.body.replaceChildren(this.head(title), element('div', { className: 'cc-rows' }, bars), this.actions());
+    this.body.replaceChildren(this.head(title), this.rows(), this.actions());
   }
 
   answerText() {
-    const { say } = this.visit;
+    const { say, categoryName } = this.visit;
     const { category, known, probability } = this.picture.answer;
-    const name = this.visit.categoryName(category);
-    if (known) return [name, ' ', element('small', { textContent: say('sure', { p: percent(probability) }) })];
-    const none = element('span', { className: 'cc-unsure', textContent: say('none') });
-    if (!category) return [none];
-    return [none, ' ', element('small', { textContent: say('nearest', { category: name }) })];
+    if (!known) return [element('span', { className: 'cc-unsure', textContent: say('none') })];
+    const sure = element('small', { textContent: say('sure', { p: percent(probability) }) });
+    return [categoryName(category), ' ', sure];
+  }
+
+  // Of an unknown thing they only say what it resembles
+  rows() {
+    const { known, probabilities } = this.picture.answer;
+    const bars = Object.entries(probabilities).map(([category, probability]) => this.bar(category, probability));
+    if (known || !bars.length) return element('div', { className: 'cc-rows' }, bars);
+    const caption = element('p', { className: 'cc-caption', textContent: this.visit.say('nearest_of') });
+    for (const bar of bars) bar.lastChild.remove();
+    return element('div', { className: 'cc-rows cc-nearest' }, caption, bars);
   }
 
   bar(category, probability) {
@@ -133,14 +182,14 @@ export class Card {
   }
 
   async showHeatMap() {
-    const { say } = this.visit;
+    const { say, categoryName } = this.visit;
     const { name, answer } = this.picture;
-    this.reason ??= await this.picture.ask('explain', { category: answer.category, sha1: answer.sha1 });
-    this.heatMap ??= jpegUrl(this.reason.buffers[0]);
-    this.image.append(element('img', { className: 'cc-heat', src: this.heatMap, alt: say('heat', { name }) }));
-    const { places } = this.reason;
-    const where = places.map(place => say(place)).join(` ${say('and')} `);
-    const category = this.visit.categoryName(answer.category);
+    const category = categoryName(answer.category);
+    const { places, heatMap } = await this.picture.explain();
+    const src = this.picture.address(heatMap);
+    this.image.append(element('img', { className: 'cc-heat', src, alt: say('heat', { name }) }));
+    const names = places.map(place => say(place)).join(` ${say('and')} `);
+    const where = places[0] === 'glow_spread' ? names : say('glow_mostly', { where: names });
     this.showSentence(say(places.length ? 'why_says' : 'why_nothing', { category, where }));
   }
 

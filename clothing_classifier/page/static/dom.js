@@ -70,7 +70,3 @@ export async function copyText(text) {
     return copyWithSelection(text);
   }
 }
-
-export function jpegUrl(buffer) {
-  return URL.createObjectURL(new Blob([buffer], { type: 'image/jpeg' }));
-}

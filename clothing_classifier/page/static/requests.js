@@ -16,6 +16,16 @@ async function readPart(blob, start) {
   }
 }
 
+// Rejects as soon as the visitor stops it
+function unlessAborted(promise, signal) {
+  if (!signal) return promise;
+  signal.throwIfAborted();
+  const aborted = new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  return Promise.race([promise, aborted]);
+}
+
 export class Requests {
   constructor(model) {
     this.model = model;
@@ -26,26 +36,26 @@ export class Requests {
     model.on('connection', state => state === 'lost' && this.breakOff());
   }
 
-  // The answer to `request`; it waits for the requests before it
-  ask(request, blob = null, onProgress = () => {}) {
-    const answer = this.previous.then(() => this.repeat(request, blob, onProgress));
+  // The answer to `request`; it waits for the requests before it. An AbortSignal stops it
+  ask(request, blob = null, onProgress = () => {}, signal = null) {
+    const answer = this.previous.then(() => this.repeat(request, blob, onProgress, signal));
     this.previous = answer.catch(() => {});
     return answer;
   }
 
-  async repeat(request, blob, onProgress) {
+  async repeat(request, blob, onProgress, signal) {
     for (let attempt = 1; ; attempt++) {
       const isLast = attempt === ATTEMPTS;
-      await this.model.ready?.();
+      await unlessAborted(this.model.ready?.(), signal);
       try {
-        return await this.attempt(request, blob, onProgress, isLast);
+        return await this.attempt(request, blob, onProgress, isLast, signal);
       } catch (error) {
-        if (!error.unheard || isLast) throw error;
+        if (!error.unheard || isLast || signal?.aborted) throw error;
       }
     }
   }
 
-  async attempt(request, blob, onProgress, isLast) {
+  async attempt(request, blob, onProgress, isLast, signal) {
     const id = `${++this.lastId}`;
     const next = this.receive(id);
     const size = blob?.size || 0;
@@ -55,7 +65,7 @@ export class Requests {
 
     const hear = async seconds => {
       try {
-        message = await next(heard ? seconds : SECONDS_UNTIL_HEARD);
+        message = await unlessAborted(next(heard ? seconds : SECONDS_UNTIL_HEARD), signal);
       } catch (error) {
         error.unheard ||= !heard;
         throw error;

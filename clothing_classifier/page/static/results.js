@@ -1,23 +1,41 @@
 // What came out in this visit, as cards or as a table
+import { csv, download } from './csv.js';
 import { button, element } from './dom.js';
-import { csv, download } from './table.js';
+import { Filter } from './filter.js';
+import { Table } from './table.js';
 
 const MOST_CARDS = 40;
-const MANY_PICTURES = 12; // chosen together: the table is clearer
+const VIEW_KEY = 'cc-view'; // in the browser's storage, which a private window may refuse
+
+function keptView() {
+  try {
+    return localStorage.getItem(VIEW_KEY) === 'table' ? 'table' : 'cards';
+  } catch {
+    return 'cards';
+  }
+}
+
+function keepView(view) {
+  try {
+    localStorage.setItem(VIEW_KEY, view);
+  } catch { /* the choice holds for this page */ }
+}
 
 export class Results {
   constructor(visit) {
     this.visit = visit;
-    this.view = 'cards';
+    this.view = keptView();
     const { say } = visit;
     this.count = element('span', { className: 'cc-quiet' });
+    this.filter = new Filter(visit, () => this.draw());
     this.cards = element('div', { className: 'cc-cards' });
-    this.older = element('p', { className: 'cc-quiet', textContent: say('older'), hidden: true });
-    this.rows = element('tbody');
-    this.table = this.scrollingTable();
-    this.toggles = ['cards', 'table'].map(view => button(say(view), () => this.show(view), { 'data-view': view }));
-    this.node = element('section', { hidden: true, attributes: { 'aria-label': say('visit') } },
-      this.toolbar(), this.cards, this.older, this.table);
+    this.older = element('p', { className: 'cc-quiet', textContent: say('older') });
+    this.table = new Table(visit);
+    this.toggles = ['cards', 'table'].map(view => button(say(view), () => this.choose(view), { 'data-view': view }));
+    const kept = element('p', { className: 'cc-quiet cc-kept', textContent: say('kept_here') });
+    const attributes = { 'aria-label': say('visit') };
+    this.node = element('section', { className: 'cc-results', hidden: true, attributes },
+      this.toolbar(), this.filter.node, this.cards, this.older, this.table.node, kept);
   }
 
   toolbar() {
@@ -30,43 +48,71 @@ export class Results {
       button(say('clear'), () => this.visit.clear(), { 'data-do': 'clear' }));
   }
 
-  scrollingTable() {
-    const { say } = this.visit;
-    const columns = ['picture', 'file', 'answer', 'probability'];
-    const head = columns.map(key => {
-      const className = key === 'probability' ? 'cc-num' : '';
-      return element('th', { scope: 'col', className, textContent: say(key) });
-    });
-    const table = element('table', {}, element('thead', {}, element('tr', {}, head)), this.rows);
-    const attributes = { role: 'region', 'aria-label': say('table') };
-    return element('div', { className: 'cc-scroll', tabIndex: 0, attributes }, table);
-  }
-
   downloadCsv() {
     download(csv(this.visit.pictures, this.visit.about.categories), 'pictures.csv');
   }
 
   add(pictures) {
-    this.cards.prepend(...pictures.slice(0, MOST_CARDS).map(picture => picture.card.node));
-    while (this.cards.children.length > MOST_CARDS) this.cards.lastChild.remove();
-    this.rows.prepend(...pictures.map(picture => picture.row.node));
-    this.show(pictures.length > MANY_PICTURES ? 'table' : this.view);
+    this.filter.chosen = 'all';
+    this.cards.prepend(...pictures.map(picture => picture.card.node));
+    this.draw();
+  }
+
+  // Brings a picture into sight
+  reveal({ card, row }) {
+    const isCalm = matchMedia('(prefers-reduced-motion: reduce)').matches;
+    const { node } = this.view === 'cards' ? card : row;
+    node.scrollIntoView({ block: 'nearest', behavior: isCalm ? 'auto' : 'smooth' });
+  }
+
+  // Takes a picture out, and returns the button that removes its neighbour
+  remove({ card, row }) {
+    const node = this.view === 'cards' ? card.node : row.node;
+    const next = node.nextElementSibling ?? node.previousElementSibling;
+    card.node.remove();
+    this.draw();
+    return next?.querySelector('.cc-remove');
   }
 
   clear() {
     this.cards.replaceChildren();
-    this.rows.replaceChildren();
-    this.show('cards');
+    this.draw();
   }
 
-  show(view) {
-    const n = this.visit.pictures.length;
+  choose(view) {
     this.view = view;
-    this.node.hidden = !n;
-    this.count.textContent = n > 1 ? `· ${n}` : '';
-    for (const toggle of this.toggles) toggle.ariaPressed = String(toggle.dataset.view === view);
-    this.cards.hidden = view !== 'cards';
-    this.older.hidden = view !== 'cards' || n <= MOST_CARDS;
-    this.table.hidden = view !== 'table';
+    keepView(view);
+    this.draw();
+  }
+
+  countText(pictures) {
+    const failed = pictures.filter(({ state }) => state === 'error').length;
+    const answered = pictures.filter(({ state }) => state === 'done').length;
+    if (failed) return this.visit.say('answered_failed', { answered, failed });
+    return pictures.length > 1 ? `${pictures.length}` : '';
+  }
+
+  draw() {
+    const { pictures } = this.visit;
+    const text = this.countText(pictures);
+    this.node.hidden = !pictures.length;
+    this.count.textContent = text ? `· ${text}` : '';
+    for (const toggle of this.toggles) toggle.ariaPressed = String(toggle.dataset.view === this.view);
+    this.filter.draw(pictures);
+    this.table.arrange(pictures);
+    this.drawMatches(pictures);
+    this.cards.hidden = this.view !== 'cards';
+    this.table.node.hidden = this.view !== 'table';
+  }
+
+  drawMatches(pictures) {
+    let matches = 0;
+    for (const picture of pictures) {
+      const isShown = this.filter.matches(picture);
+      if (isShown) matches++;
+      picture.row.node.hidden = !isShown;
+      picture.card.node.hidden = !isShown || matches > MOST_CARDS;
+    }
+    this.older.hidden = this.view !== 'cards' || matches <= MOST_CARDS;
   }
 }

@@ -1,7 +1,7 @@
 // A visit: its pictures, those that still wait, and what is going on
+import { parameter } from './address.js';
 import { showLarge } from './dialog.js';
 import { button, element, megabytes, translator, VisitorError, writeNumbersIn } from './dom.js';
-import { parameter } from './address.js';
 import { Foot } from './foot.js';
 import { Intake } from './intake.js';
 import { firstLanguage, languageSwitch } from './language.js';
@@ -18,8 +18,7 @@ export class Visit {
     this.pictures = [];
     this.queue = [];
     this.held = []; // stopped before they were answered
-    this.finished = []; // since the queue was last empty
-    this.looked = []; // when it was
+    this.finished = []; // of those that were last queued
     const isPhone = navigator.maxTouchPoints && matchMedia('(max-width:1000px)').matches;
     const attributes = { 'data-lm-suppress-shortcuts': 'true' };
     this.node = element('main', { className: isPhone ? 'cc cc-touch' : 'cc', attributes });
@@ -44,12 +43,18 @@ export class Visit {
     this.stopListening?.();
     this.node.replaceChildren(this.page());
     this.stopListening = this.intake.listen();
-    for (const picture of this.pictures) picture.rebuild();
+    for (const picture of this.pictures) this.rebuildPicture(picture);
     this.results.add(this.pictures);
+    this.drawUse();
     this.showTitle();
     this.showConnection(this.connection);
     if (this.current) this.showProgress(0);
     else this.showOutcome();
+  }
+
+  rebuildPicture(picture) {
+    if (picture.example) picture.name = this.exampleName(picture.example);
+    picture.rebuild();
   }
 
   showTitle() {
@@ -73,7 +78,7 @@ export class Visit {
   }
 
   page() {
-    const { say, about } = this;
+    const { say } = this;
     this.heading = element('h1');
     this.sentenceBelow = element('p');
     this.status = element('div', { className: 'cc-status', attributes: { role: 'status' } });
@@ -90,9 +95,10 @@ export class Visit {
       languageSwitch(this),
       this.heading,
       this.sentenceBelow,
-      this.intake.area,
-      element('div', { className: 'cc-out' }, this.lost, now, this.results.node),
-      this.intake.strip,
+      element('div', { className: 'cc-work' },
+        this.intake.area,
+        this.intake.strip,
+        element('div', { className: 'cc-out' }, this.lost, now, this.results.node)),
       this.foot.node);
   }
 
@@ -101,7 +107,6 @@ export class Visit {
     const kept = await this.store.load();
     const pictures = kept.map(({ name, blob, url, ...rest }) => new Picture(this, name, blob, url, rest));
     this.show(pictures);
-    this.foot.show(pictures.find(({ state }) => state === 'done'));
     this.queue.push(...pictures.filter(({ state }) => state === 'waiting'));
     this.work();
   }
@@ -129,7 +134,9 @@ export class Visit {
   async addExample(category, src) {
     const response = await fetch(src);
     const file = new File([await response.blob()], `${category}.jpg`);
-    this.add([new Picture(this, this.exampleName(category), file, null, { example: category })]);
+    const picture = new Picture(this, this.exampleName(category), file);
+    picture.example = category;
+    this.add([picture]);
   }
 
   add(pictures) {
@@ -150,9 +157,12 @@ export class Visit {
     this.results.add(pictures);
   }
 
-  // After the first picture the results have most of the room
+  // After the first picture the results have most of the room, and the examples come after them
   drawUse() {
-    this.node.classList.toggle('cc-used', this.pictures.length > 0);
+    const { area, strip } = this.intake;
+    const isUsed = this.pictures.length > 0;
+    if (this.node.classList.toggle('cc-used', isUsed)) area.parentElement.append(strip);
+    else area.after(strip);
   }
 
   enlarge(picture, withHeatMap = false) {
@@ -167,14 +177,13 @@ export class Visit {
 
   async work() {
     if (this.current) return;
+    this.finished = [];
     while ((this.current = this.queue.shift())) {
       this.abort = new AbortController();
       this.showProgress(0);
       await this.classify(this.current, this.abort.signal);
       this.finished.push(this.current);
     }
-    this.looked = this.finished;
-    this.finished = [];
     this.showOutcome();
   }
 
@@ -227,7 +236,7 @@ export class Visit {
   }
 
   showOutcome() {
-    const [answered, failed] = ['done', 'error'].map(state => this.looked.filter(o => o.state === state).length);
+    const [answered, failed] = ['done', 'error'].map(state => this.finished.filter(o => o.state === state).length);
     const sentences = [];
     if (failed) sentences.push(`${this.say('answered_failed', { answered, failed })}.`);
     else if (answered) sentences.push(this.say.count('looked', answered));
@@ -254,7 +263,7 @@ export class Visit {
     this.forget([picture]);
     this.pictures = this.pictures.filter(isOther);
     this.held = this.held.filter(isOther);
-    this.looked = this.looked.filter(isOther);
+    this.finished = this.finished.filter(isOther);
     this.store.drop(picture.number);
     const neighbour = this.results.remove(picture);
     this.afterRemoval(neighbour ?? this.intake);
@@ -265,7 +274,7 @@ export class Visit {
     this.forget(this.pictures);
     this.pictures = [];
     this.held = [];
-    this.looked = [];
+    this.finished = [];
     this.store.clear();
     this.results.clear();
     this.afterRemoval(this.intake);
