@@ -52,7 +52,7 @@ display(VBox([widgets.Label('Select your clothes!'), btn_upload, out_pl, lbl_pre
 OURS = '''
 from clothing_classifier.page.server import serve_page
 from clothing_classifier.settings import load_settings
-serve_page(load_settings(serve_port={port}), "nbs/app.ipynb", preheat={preheat})
+serve_page(load_settings(serve_port={port}), "nbs/app.ipynb")
 '''
 
 
@@ -69,6 +69,8 @@ def files(folder):
 
 class Book:
     name, ready = "book's app", '.widget-upload'
+
+    def is_ready(self, log, preheat): return ('is filled with' if preheat else 'is running at') in log
 
     def __init__(self, folder):
         cell = dict(cell_type='code', execution_count=None, id='a', metadata={}, outputs=[], source=BOOK)
@@ -96,12 +98,14 @@ class Book:
 class Ours:
     name, ready = 'ours', '.cc-upload'
 
+    def is_ready(self, log, preheat): return 'The page is at' in log
+
     def __init__(self, folder):
         (folder/'nbs').mkdir()
         for f in ('settings.ini', 'export.onnx', 'nbs/app.ipynb'): shutil.copy(ROOT/f, folder/f)
         self.folder = folder
 
-    def command(self, port, preheat): return [sys.executable, '-c', OURS.format(port=port, preheat=preheat)]
+    def command(self, port, preheat): return [sys.executable, '-c', OURS.format(port=port)]
 
     def answer(self, page, file, n):
         with page.expect_file_chooser() as f: page.click(self.ready)
@@ -121,7 +125,7 @@ def served(app, preheat):
         proc = subprocess.Popen(app.command(port, preheat), cwd=app.folder, env=env, stdout=f, stderr=f)
     try:
         for _ in range(600):
-            if ('is filled with' if preheat else 'is running at') in log.read_text(): break
+            if app.is_ready(log.read_text(), preheat): break
             assert proc.poll() is None, log.read_text()
             time.sleep(.2)
         time.sleep(2)
