@@ -27,7 +27,7 @@ def url(tmp_path_factory):
     with serving(folder) as (_, url): yield url
 
 
-_animations_have_ended = "document.getAnimations().every(animation => animation.playState !== 'running')"
+_animations_have_ended = "() => document.getAnimations().every(animation => animation.playState !== 'running')"
 
 
 def judged(page, axe):

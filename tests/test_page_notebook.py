@@ -110,8 +110,11 @@ def test_jupyterlab_shows_it_too(browser, tmp_path):
         assert wait_until(lambda: 'is running at' in log.read_text(), 120)
         page = browser.new_page(viewport=dict(width=1280, height=900))
         page.goto(url)
-        page.get_by_role('menuitem', name='Run').click(timeout=120_000)
-        page.get_by_text('Run All Cells', exact=True).click()
+        page.wait_for_selector('.jp-Notebook .jp-Cell', timeout=120_000)
+        page.wait_for_selector('[title^="Python 3"]:has-text("Idle"), .jp-Notebook-ExecutionIndicator[data-status=idle]',
+            timeout=120_000)
+        page.get_by_role('menuitem', name='Run', exact=True).click()
+        page.locator('.lm-Menu-item', has_text='Run All Cells').first.click()
         page.set_input_files('.cc-upload input', [upload_of('jeans')], timeout=120_000)
         assert idle(page, 1).first.locator('[data-answer=jeans]').count() == 1
         output = page.locator('.jp-OutputArea-output:has(.cc)').last

@@ -106,10 +106,10 @@ def test_the_newest_answer_comes_into_sight_as_calmly_as_the_visitor_wants(brows
       };
       window.scrollTo(0, document.body.scrollHeight);
     }""")
-    p.wait_for_function('scrollY > 300')
+    p.wait_for_function('() => scrollY > 300')
     choose(p, upload_of('shirt', 'newest.jpg'))
     card = idle(p, 4).first
-    p.wait_for_function('document.querySelector(".cc-card").getBoundingClientRect().top >= 0')
+    p.wait_for_function('() => document.querySelector(".cc-card").getBoundingClientRect().top >= 0')
     assert card.get_attribute('aria-label') == 'newest.jpg' and in_sight(p, card)
     assert p.evaluate('behavior') == behavior
     p.close()

@@ -11,7 +11,7 @@ export class Filter {
     const attributes = { role: 'group', 'aria-label': say('filter') };
     this.node = element('div', { className: 'cc-chips', attributes });
     this.addChip('all', say('all'));
-    for (const category of Object.keys(about.categories)) this.addChip(`answer ${category}`);
+    for (const category of about.categories) this.addChip(`answer ${category}`);
     this.addChip('answer unknown', say('unknown'));
     this.addChip('failed', say('failed'));
     this.addChip('waiting', say('waiting'));

@@ -52,16 +52,16 @@ export class Store {
     }
   }
 
-  keep({ number, batch, name, blob, url }) {
+  keep({ number, batch, name, blob, url, example }) {
     this.sizes.set(number, blob?.size || 0);
     for (const old of this.tooMany()) this.drop(old);
-    return this.change(files => files.put({ number, batch, name, blob, url }));
+    return this.change(files => files.put({ number, batch, name, blob, url, example }));
   }
 
-  keepAnswer({ number, answer, thumbnail, error }) {
+  keepAnswer({ number, answer, thumbnail, mistake }) {
     if (!this.sizes.has(number)) return;
     const { labels } = this;
-    return this.change((_, answers) => answers.put({ number, labels, answer, thumbnail, error }));
+    return this.change((_, answers) => answers.put({ number, labels, answer, thumbnail, mistake }));
   }
 
   // The oldest pictures, when there is no room for all

@@ -66,8 +66,10 @@ export class Visit {
 
   // The notebook may have its own title and sentence, which arrive with its kernel
   update(about) {
+    const known = `${this.about.categories}`;
     this.about = { ...about, api: this.about.api };
-    this.showTitle();
+    if (`${about.categories}` === known) this.showTitle();
+    else this.rebuild();
   }
 
   showConnection(state) {
