@@ -1,16 +1,18 @@
 // Requests to the kernel, one after another; files travel in parts
 import { VisitorError } from './dom.js';
 
-export const PART_SIZE = 65536; // bytes; a slow line confirms one within the silence that the heartbeat bears
-const PARTS_AHEAD = 16; // sent before the kernel confirms the first of them
+export const PART_SIZE = 262144; // bytes
+const PARTS_AHEAD = 4; // sent before the kernel confirms the first of them
+const SLOW_PART_SIZE = 65536; // one at a time; a slow line confirms it within the silence that the heartbeat bears
+const FAST = 262144; // bytes a second
 const ATTEMPTS = 3;
 const SECONDS_UNTIL_HEARD = 5; // the kernel confirms the start of a file at once
 const SECONDS_FOR_PART = 30;
 const SECONDS_FOR_ANSWER = 120;
 
-async function readPart(blob, start) {
+async function readPart(blob, start, size) {
   try {
-    return await blob.slice(start, start + PART_SIZE).arrayBuffer();
+    return await blob.slice(start, start + size).arrayBuffer();
   } catch {
     throw new VisitorError('unreadable');
   }
@@ -30,6 +32,7 @@ export class Requests {
   constructor(model) {
     this.model = model;
     this.lastId = 0;
+    this.isFast = false; // the line, as far as it is known
     this.receivers = new Map();
     this.previous = Promise.resolve();
     model.on('msg:custom', (message, buffers) => this.receivers.get(message.id)?.({ ...message, buffers }));
@@ -62,6 +65,7 @@ export class Requests {
     let message = {};
     let received = 0;
     let heard = !size || isLast;
+    const begun = performance.now();
 
     const hear = async seconds => {
       try {
@@ -73,15 +77,17 @@ export class Requests {
       heard = true;
       if (message.error) throw new VisitorError(message.error, message.values);
       received = message.received ?? received;
+      if (received) this.isFast = (1000 * received) / (performance.now() - begun) > FAST;
       if (received < size) onProgress(received / size);
     };
 
     try {
       this.model.send({ ...request, do: 'start', id, size });
-      for (let start = 0; start < size; start += PART_SIZE) {
-        while (start - received >= PARTS_AHEAD * PART_SIZE) await hear(SECONDS_FOR_PART);
-        const part = await readPart(blob, start);
+      for (let start = 0; start < size;) {
+        while (start - received >= this.bytesAhead()) await hear(SECONDS_FOR_PART);
+        const part = await readPart(blob, start, this.isFast ? PART_SIZE : SLOW_PART_SIZE);
         this.model.send({ do: 'part', id }, undefined, [part]);
+        start += part.byteLength;
       }
       while (!message.done) await hear(received < size ? SECONDS_FOR_PART : SECONDS_FOR_ANSWER);
       return message;
@@ -90,8 +96,14 @@ export class Requests {
     }
   }
 
+  // How much is sent before the kernel confirms it
+  bytesAhead() {
+    return this.isFast ? PARTS_AHEAD * PART_SIZE : SLOW_PART_SIZE;
+  }
+
   // The kernel is lost with what it was asked: that is said again
   breakOff() {
+    this.isFast = false;
     for (const receive of this.receivers.values()) receive({ broken: true });
   }
 

@@ -3,5 +3,5 @@ import { PageModel } from './page_model.js';
 import { render } from './page.js';
 
 const model = new PageModel(JSON.parse(document.getElementById('about').textContent));
-render({ model, el: document.getElementById('page') });
 model.connect();
+render({ model, el: document.getElementById('page') });
