@@ -47,7 +47,9 @@ def _answer(server, connection):
         connection.send_bytes(json.dumps(answer | dict(jpegs=len(jpegs))).encode())
         for jpeg in jpegs: connection.send_bytes(jpeg)
     except (OSError, EOFError): pass # the kernel has ended
-    finally: connection.close()
+    finally:
+        connection.close()
+        trim_memory()
 
 
 def _serve_api(server, address):

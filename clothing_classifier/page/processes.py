@@ -61,5 +61,4 @@ def limit_arenas(): _of_glibc('mallopt', *AT_MOST_TWO_ARENAS)
 
 def trim_memory():
     "Give free memory back to the system"
-    gc.collect()
     _of_glibc('malloc_trim', 0)
