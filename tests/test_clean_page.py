@@ -123,6 +123,16 @@ def marked(page, n):
     page.wait_for_function(f'n => {said}.startsWith(`${{n}} marked`)', arg=n)
 
 
+def test_no_request_leaves_this_machine(url, browser):
+    page, asked = browser.new_page(), []
+    page.on('request', lambda request: asked.append(request.url))
+    page.goto(url)
+    page.wait_for_selector('.cl[aria-busy=false] [data-counts]', timeout=WAIT)
+    page.wait_for_load_state('networkidle')
+    page.close()
+    assert asked and not [o for o in asked if not o.startswith((url, 'data:', 'blob:'))]
+
+
 @pytest.mark.parametrize('width', [1280, 390])
 def test_mark_leave_return_reload_apply_undo(settings, url, browser, width):
     start = places(settings)

@@ -62,6 +62,22 @@ def test_a_changed_cell_changes_the_page(browser, tmp_path):
     assert wrong == []
 
 
+@needs_model
+def test_a_notebook_may_show_more_than_the_page(browser, tmp_path):
+    "Then Voila shows all of it"
+    notebook = dyno(tmp_path)/'nbs'/'app.ipynb'
+    content = json.loads(notebook.read_text())
+    content['cells'][2]['source'] += ["\n", "from IPython.display import HTML\n", "HTML('<i>Hello, dear visitor</i>')"]
+    notebook.write_text(json.dumps(content))
+    with serving(tmp_path) as (_, url):
+        page = browser.new_page(viewport=dict(width=1280, height=900))
+        page.goto(url)
+        page.get_by_text('Hello, dear visitor').wait_for(timeout=120_000)
+        page.set_input_files('.cc-upload input', [upload_of('jeans')])
+        assert idle(page, 1).first.locator('[data-answer=jeans]').is_visible()
+        page.close()
+
+
 @pytest.mark.parametrize('returned, category, probability, answer', [
     ('jeans', 'jeans', 1, 'jeans'),
     ('unknown', None, 0, 'unknown'),
@@ -111,8 +127,7 @@ def test_jupyterlab_shows_it_too(browser, tmp_path):
         page = browser.new_page(viewport=dict(width=1280, height=900))
         page.goto(url)
         page.wait_for_selector('.jp-Notebook .jp-Cell', timeout=120_000)
-        page.wait_for_selector('[title^="Python 3"]:has-text("Idle"), .jp-Notebook-ExecutionIndicator[data-status=idle]',
-            timeout=120_000)
+        page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status=idle]', timeout=120_000)
         page.get_by_role('menuitem', name='Run', exact=True).click()
         page.locator('.lm-Menu-item', has_text='Run All Cells').first.click()
         page.set_input_files('.cc-upload input', [upload_of('jeans')], timeout=120_000)

@@ -359,9 +359,10 @@ ASKING = ('urlopen', 'open_connection', 'create_connection', 'AsyncHTTPClient', 
 # Modules of the serving wing that may use a network library, and which: they speak to processes of this machine only
 ALLOWED = {
     'serving/safe_fetch.py': {'httpx', 'httpcore', 'socket'},
-    'page/inference.py': {'socket', 'subprocess'},
-    'page/inference_process.py': {'socket', 'subprocess'},
-    'page/fork_server.py': {'socket', 'subprocess'},
+    'page/inference_process.py': {'socket'},
+    'page/fork_server.py': {'socket'},
+    'page/voila_server.py': {'socket'},  # it asks whether there are sockets of files
+    'api/server.py': {'socket'},  # it is given one
     'cli.py': {'socket'},  # it checks whether a port is free
     'command/serving.py': {'socket'},  # the same
 }

@@ -1,6 +1,7 @@
 """`serve`: the page and the API"""
 import os
 import socket
+import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,9 +63,12 @@ def serve_clean_page(settings):
     file = notebook(settings, 'clean.ipynb')
     from voila.app import Voila
 
+    from ..page.template import offered_template
     from ..page.voila_server import voila_config
     options = [str(file), f'--port={settings.serve.port}', '--Voila.ip=127.0.0.1']
-    with settings_for_notebooks(settings): Voila.launch_instance(options, config=voila_config(settings, ours=False))
+    print(f'The page is at http://127.0.0.1:{settings.serve.port}/', file=sys.stderr, flush=True)
+    with offered_template(), settings_for_notebooks(settings):
+        Voila.launch_instance(options, config=voila_config(settings, ours=False))
 
 
 @command('serve: port ip title language memory_mb embed model', advanced=['serve', 'links', 'feedback', 'api'],

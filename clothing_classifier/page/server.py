@@ -2,10 +2,8 @@
 
 import asyncio
 import importlib
-import os
 import signal
 import sys
-import tempfile
 import webbrowser
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,7 +15,7 @@ from .fork_server import ForkServer
 from .front import Front
 from .inference_process import NO_MODEL, InferenceProcess
 from .processes import limit_arenas
-from .template import write_template
+from .template import offered_template
 
 SHARED = 'zmq.eventloop.zmqstream', 'jupyter_client.asynchronous' # needed by the kernels and by Voila
 
@@ -38,12 +36,6 @@ def _started(process, stack):
     return running
 
 
-def _offer_template(folder):
-    "Let Voila find the page's template in a folder"
-    paths = [str(write_template(folder)), os.environ.get('JUPYTER_PATH')]
-    os.environ['JUPYTER_PATH'] = os.pathsep.join(filter(None, paths))
-
-
 def serve_page(
     settings:Settings, # the file that the environment names to the other processes
     notebook:str|Path, # `app.ipynb`
@@ -56,7 +48,7 @@ def serve_page(
         inference = _started(InferenceProcess, stack)
         for module in SHARED: importlib.import_module(module)
         _started(ForkServer, stack)
-        _offer_template(stack.enter_context(tempfile.TemporaryDirectory(prefix='clothing-classifier-')))
+        stack.enter_context(offered_template())
         front = Front(settings, inference)
         address = front.listen()
         if inference: inference.watch()

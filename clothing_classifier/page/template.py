@@ -1,7 +1,10 @@
 """The HTML around the page's widget, from the files in `static/`"""
 
 import json
+import os
 import shutil
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -37,14 +40,24 @@ def write_template(
     return Path(folder)
 
 
+@contextmanager
+def offered_template():
+    "Voila finds the template `clothing` while the block runs"
+    with tempfile.TemporaryDirectory(prefix='clothing-classifier-') as folder:
+        paths = [str(write_template(folder)), os.environ.get('JUPYTER_PATH')]
+        os.environ['JUPYTER_PATH'] = os.pathsep.join(filter(None, paths))
+        yield
+
+
 def page_html(
     settings:Settings # categories, title, language
 )->str: # HTML
     "The page before it has a kernel"
     template = Environment(loader=FileSystemLoader(STATIC)).get_template('page.html.j2')
-    examples = page_examples(settings.categories)
+    categories = sorted(settings.categories) # as the network has them
+    examples = page_examples(categories)
     jpegs = [jpeg for _,jpeg in examples]
-    about = page_about(settings, described(settings, settings.categories, examples), jpegs, api=True)
+    about = page_about(settings, described(settings, categories, examples), jpegs, api=True)
     return template.render(
         page=template_values(settings) | dict(style=''.join(map(static_text, STYLES))),
         about=json.dumps(about).replace('<', '\\u003c'),

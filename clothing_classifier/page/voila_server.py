@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import re
+import socket
 import sys
 
 # 15 MB and half a second, to check addresses in JSON schemas and to parse XML, which the page does not need
@@ -18,7 +19,6 @@ from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler  
 from ..settings import Settings  # noqa: E402
 from ..texts import Texts  # noqa: E402
 from .bounded import QUEUED, BoundedSocket  # noqa: E402
-from .fork_server import ForkServer  # noqa: E402
 from .front import Front, wait_for_kernel  # noqa: E402
 from .memory import has_room  # noqa: E402
 from .processes import trim_memory  # noqa: E402
@@ -155,21 +155,21 @@ class PageServer(Voila):
 
 def voila_config(
     settings:Settings, # section `[serve]`
-    ours:bool=True # the page's own template and forked kernels
+    ours:bool=True # kernels of the page, which asks for another one itself when it has lost its own
 )->Config: # argument of `PageServer.launch_instance`
     "Voila's configuration"
     c = Config()
     c.VoilaConfiguration.update(
         strip_sources=True,
         show_tracebacks=False,
-        template='clothing' if ours else 'lab',
+        template='clothing',
         theme='light',
         allow_template_override='NO',
         file_allowlist=[r'.*\.(png|svg|ico)'],
         extension_denylist=['jupyterlab-jupytext'],
         resources=dict(page=template_values(settings)))
-    if ours: c.KernelManager.update(autorestart=False) # the page asks for another kernel itself
-    if ForkServer.running: c.KernelManager.transport = 'ipc'
+    if ours: c.KernelManager.autorestart = False
+    if hasattr(socket, 'AF_UNIX'): c.KernelManager.transport = 'ipc'
     if ours: c.MappingKernelManager.kernel_manager_class = 'clothing_classifier.page.kernels.ForkKernelManager'
     c.Voila.port_retries = 0 # a proxy waits at this port and no other
     c.Voila.tornado_settings = dict(websocket_max_message_size=2**20)
