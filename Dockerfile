@@ -1,16 +1,17 @@
-# The page, for any host that runs containers:
+# Page and API, for any host that runs containers:
 # docker build -t clothing-classifier . && docker run -p 7860:7860 clothing-classifier
 FROM python:3.12-slim
 RUN useradd --create-home --uid 1000 visitor
 WORKDIR /app
-COPY pyproject.toml requirements.txt README.md LICENSE ./
-COPY clothing_classifier clothing_classifier
-RUN pip install --no-cache-dir '.[database]'
-# The example photos of the page, where an installed package looks for them
-COPY examples/photos /usr/local/share/clothing_classifier/examples/photos
+# What changes least comes first. The dependencies, for a package without content:
+COPY pyproject.toml LICENSE ./
+RUN touch README.md && mkdir clothing_classifier && echo "__version__ = '0'" > clothing_classifier/__init__.py \
+    && pip install --no-cache-dir '.[database]' && pip uninstall --yes clothing_classifier
+COPY examples/photos examples/photos
 COPY settings.ini export.onnx MODEL_CARD.md ./
 COPY nbs/app.ipynb nbs/app.ipynb
-RUN chown visitor /app
+COPY clothing_classifier clothing_classifier
+RUN pip install --no-cache-dir --no-deps --editable . && chown visitor /app
 USER visitor
 # Hugging Face Spaces expects port 7860; other hosts set PORT
 ENV PORT=7860 PYTHONUNBUFFERED=1
