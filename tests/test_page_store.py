@@ -46,8 +46,9 @@ def test_a_reload_brings_the_answers_back(page):
     assert page.locator('.cc-cards').inner_text() == before and page.locator('.cc-done').count() == 2
     assert page.locator('.cc-done img').first.evaluate('o => o.decode().then(() => o.naturalWidth)') > 50
     page.locator('[data-act=why]').first.click()
-    page.locator('.cc-said').wait_for()
-    assert 'looked for socks' in page.locator('.cc-said').inner_text()
+    said = page.locator('.cc-card .cc-said')
+    said.wait_for()
+    assert 'looked for socks' in said.inner_text()
     assert send(page, upload_of('shirt')).first.get_attribute('aria-label') == 'shirt.jpg'
 
 
