@@ -34,7 +34,7 @@ def export(
     if not replace: refuse_to_replace(files.learner, files.network)
 
     serving = evaluate(learn, settings, run.path)['serving']
-    metadata = serving_metadata(learn, settings.train.network_size, serving)
+    metadata = serving_metadata(learn, settings.train, serving)
     new = files.learner.with_suffix('.new.pkl')
     sha256 = write_learner(learn, new, metadata)
     train = df[df.split=='train'].sample(frac=1, random_state=settings.train.seed)

@@ -45,7 +45,7 @@ def setting(default, comment, **bounds): return Field(default, description=comme
 class Data(Section):
     "Pictures on disk"
     path:Path = setting('data', 'folder of images/, rejected/ and manifest.csv')
-    min_side:int = setting(64, 'pixels of the shorter side; a smaller picture is rejected', ge=1)
+    min_side:int = setting(48, 'pixels of the shorter side; a smaller picture is rejected', ge=1)
     max_side:int = setting(1024, 'pixels of the longer side; a larger picture is shrunk to it', ge=32)
     near_duplicate_bits:int = setting(2, 'largest distance of the hashes of near duplicates in bits', ge=0, le=32)
     splits:str = setting('hash', 'hash, or a CSV with the columns image and split')
@@ -87,6 +87,7 @@ class Train(Section):
     arch:str = setting('resnet34', 'architecture of torchvision: resnet18, resnet34, resnet50 ...')
     weights:str = setting('imagenet', 'imagenet, none, a .safetensors file, or an export.pkl whose body is taken')
     size:int = setting(160, 'side of the square input in pixels', ge=32, le=1024)
+    resize:Literal['pad','squish'] = setting('pad', 'how a picture becomes a square: pad its edges, or squish it')
     batch_size:int = setting(32, 'pictures in one step', ge=2, le=4096)
     frozen_epochs:int = setting(4, 'epochs with the pretrained body frozen', ge=1)
     unfrozen_epochs:int = setting(5, 'epochs with every layer training', ge=0)
@@ -320,12 +321,20 @@ def _categories(file, items):
     return phrases
 
 
+def _is_pattern(text):
+    try: return bool(re.compile(text))
+    except re.error: return False
+
+
 def _labels(file, items, categories):
-    "Label in a CSV -> category"
+    "Label in a table, or label + pattern, -> category or `unknown`"
     for label,category in items.items():
-        if category not in categories:
+        if category not in {*categories, 'unknown'}:
             _fail(file, 'labels', label, f"{category!r} is not among the categories; "
-                f"write one of {', '.join(categories)}, or delete this line")
+                f"write one of {', '.join(categories)}, unknown for something else, or delete this line")
+        if not _is_pattern(label.partition('+')[2]):
+            _fail(file, 'labels', label, "what follows the + is no regular expression; write for example: "
+                f"Tshirts + polo = {category}")
     return items
 
 # %% ../nbs/00_settings.ipynb #6b94b500

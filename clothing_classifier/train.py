@@ -21,6 +21,7 @@ from .training.features import thread_count
 from .training.network import Mirrored
 from .training.rates import accepted_rate, descent, edge
 from .training.runs import Run
+from .training.several_labels import SeveralLabels, category_accuracy, label_sizes
 from .training.trackers import finish_tracking, trackers
 from .training.weights import pretrained
 
@@ -41,12 +42,14 @@ def learner(
 )->Learner: # frozen; its `path` is the run
     "A pretrained body with a new head. Raises `TrainError`"
     settings = settings or load_settings()
-    t = settings.train
+    t, sizes = settings.train, label_sizes(dls)
     body = create_body(pretrained(t.arch, t.weights, settings.file.parent), pretrained=False)
     arch = torchvision.models.get_model_builder(t.arch)
     adamw, path = partial(OptimWrapper, opt=torch.optim.AdamW), run or Run.new(settings).path
-    learn = vision_learner(dls, arch, pretrained=False, normalize=False, train_bn=False, path=path, metrics=accuracy,
-        loss_func=_loss(dls, settings), opt_func=adamw, wd=t.weight_decay)
+    several = dict(loss_func=SeveralLabels(sizes, t.label_smoothing), metrics=category_accuracy(sizes[0]))
+    aim = dict(loss_func=_loss(dls, settings), metrics=accuracy) if len(sizes) == 1 else several
+    learn = vision_learner(dls, arch, pretrained=False, normalize=False, train_bn=False, path=path, n_out=sum(sizes),
+        opt_func=adamw, wd=t.weight_decay, **aim)
     learn.model[0].load_state_dict(body.state_dict())
     if t.mirror: learn.model = Mirrored(*learn.model)
     learn.add_cbs([*callbacks(settings, dls.device), *trackers(learn, settings)])
@@ -100,7 +103,8 @@ def _record(run, learn, settings, rates, minutes, df):
 def train(
     settings:Settings|None=None, # None: the nearest `settings.ini`
     run:str|Path|None=None, # folder of the run; None: a new one
-    pics:pd.DataFrame|None=None # pictures and their splits; None: those on disk
+    pics:pd.DataFrame|None=None, # pictures and their splits; None: those on disk
+    also:list=() # columns of `pics` with further labels to learn
 )->Learner: # with the weights of the best epoch; its `path` is the run
     "From pictures on disk to a fine-tuned learner, kept in its run. Raises `DataError` and `TrainError`"
     settings = settings or load_settings()
@@ -112,7 +116,7 @@ def train(
     start = time.time()
     torch.set_num_threads(thread_count(t.threads))
     set_seed(t.seed, reproducible=True)
-    learn = learner(dataloaders(df, settings), settings, run.path)
+    learn = learner(dataloaders(df, settings, also=also), settings, run.path)
     rates = fine_tune(learn, settings)
     if t.final_epochs and 'unfrozen' in rates and not learn.graceful_stop.stopped:
         larger_pictures(learn, dataloaders(df, settings, size=t.final_size), settings, rates['unfrozen'])

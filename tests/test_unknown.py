@@ -91,7 +91,7 @@ def test_without_such_pictures_the_largest_probability_decides(trained):
     "The shared learner was shown nothing else"
     metrics = evaluate(trained[1], trained[0])
     assert set(metrics['serving']['thresholds']) == {'max_probability'} and metrics['unknown'] == {}
-    assert set(serving_metadata(trained[1], 64, metrics['serving'])['thresholds']) == {'max_probability'}
+    assert set(serving_metadata(trained[1], trained[0].train, metrics['serving'])['thresholds']) == {'max_probability'}
 
 
 def test_what_is_learned_is_not_what_is_asked(made):

@@ -43,6 +43,15 @@ def _jpeg(im, max_side):
     return file.getvalue()
 
 
+def cut_out(
+    data:bytes, # content of a picture file
+    box:tuple # left, top, right, bottom in pixels
+)->bytes: # JPEG
+    "A part of a picture. Raises `ImageError`"
+    im = open_image(data, side=max(box))
+    return _jpeg(im.crop(box), max(box))
+
+
 def _reduced(im, side):
     "`im` averaged over whole pixels, its shorter side at least `side`"
     return im.reduce(max(1, min(im.size)//side))

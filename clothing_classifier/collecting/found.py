@@ -17,9 +17,10 @@ class Found:
     category: str # category of the settings
     url: str # address; together with the category the picture's identity
     page: str = '' # address of the page that shows it
-    query: str = '' # search phrase that found it
+    query: str = '' # search phrase that found it, or its label in a table
     licence: str = '' # licence, if known
     path: Path|None = None # local file, if there is one
+    box: tuple|None = None # left, top, right, bottom in pixels: the part of the file that is the picture; None: all
 
     @property
     def key(self)->tuple: return self.category, self.url

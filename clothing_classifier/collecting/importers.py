@@ -1,9 +1,12 @@
-"""Pictures from a folder, from a table of labels, or from lists of addresses"""
+"""Pictures from a folder, from a table of labels, from pictures with masks, or from lists of addresses"""
 import csv
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from PIL import Image
 
 from ..settings import Settings, load_settings
 from .found import CollectError, Found
@@ -62,28 +65,96 @@ def _picture_file(images, name):
     return next((p for p in (images/name, images/f'{name}.jpg') if p.is_file()), None)
 
 
-def _unlisted_labels(file, table, images, settings):
+def _rules(labels):
+    """Label of a table -> pairs of a pattern and a category, the ones with a pattern first
+
+    `Tshirts + polo = polo-shirt` in `[labels]` is for rows of that label whose name holds the pattern."""
+    rules = {}
+    for label,category in labels.items():
+        label, plus, pattern = map(str.strip, label.partition('+'))
+        rules.setdefault(label, []).append((pattern, category))
+    return {label: sorted(pairs, key=lambda pair: not pair[0]) for label,pairs in rules.items()}
+
+
+def _category_of(pairs, name):
+    "The category of a row, None if none of its label's patterns is in its name"
+    return next((category for pattern,category in pairs if re.search(pattern, name, re.IGNORECASE)), None)
+
+
+def _unlisted_labels(file, labels, images, settings):
     "The error for a table whose labels are not in the settings"
-    some = ', '.join(sorted(set(table.label))[:8])
-    first = table.label[0] if len(table) else 'Their label'
+    some, first = ', '.join(labels[:8]), labels[0] if labels else 'Their label'
     return CollectError(f"{file}: none of its labels ({some} ...) with a picture in {images} stands in [labels] of "
         f"{settings.file}; add lines like: {first} = {next(iter(settings.categories))}")
 
 
 def labelled(
-    file:str|Path, # CSV with the columns `image` and `label`
+    file:str|Path, # CSV with a row for each picture
     images:str|Path|None=None, # folder of the pictures; None: `images` beside the file
+    settings:Settings|None=None, # None: the nearest `settings.ini`
+    columns:tuple=('image','label') # columns of the picture's file name, of its label and, optional, of its description
+)->Iterator[Found]:
+    """Pictures named in a CSV; `[labels]` of the settings maps its labels to categories. Raises `CollectError`
+
+    A line `Tshirts + polo = polo-shirt` is for the rows with the label Tshirts whose description matches the regular
+    expression `polo`."""
+    settings, file = settings or load_settings(), Path(file).resolve()
+    images, rules = Path(images) if images else file.parent/'images', _rules(settings.labels)
+    rows = _read_table(file, columns)[list(columns)].to_numpy()
+    found = []
+    for name,label,*about in rows:
+        category, path = _category_of(rules.get(label, []), ' '.join(about)), _picture_file(images, name)
+        if category and path: found.append(Found(category, f'{_name(file.parent)}/{path.name}', query=label, path=path))
+    if not found: raise _unlisted_labels(file, sorted(set(rows[:, 1])), images, settings)
+    return iter(found)
+
+
+MARGIN = .12 # of a garment's width and height, added on each side
+
+
+def _with_margin(mask):
+    "The box around the pixels of a mask"
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    (top, bottom), (left, right) = rows[[0, -1]], columns[[0, -1]]
+    y, x = round(MARGIN*(bottom-top+1)), round(MARGIN*(right-left+1))
+    height, width = mask.shape
+    return max(left-x, 0), max(top-y, 0), min(right+1+x, width), min(bottom+1+y, height)
+
+
+def _mask(file):
+    "The labels of a picture's pixels"
+    try:
+        with Image.open(file) as im: return np.asarray(im)
+    except OSError as e: raise CollectError(f"{file}: cannot be read as a picture ({e}); take it away") from None
+
+
+def _garments(mask, categories):
+    "Each labelled garment of a picture: label, category and box"
+    for value,(label, category) in categories.items():
+        here = mask == value
+        if here.any(): yield label, category, tuple(map(int, _with_margin(here)))
+
+
+def masked(
+    src:str|Path, # folder with images/, masks/ of the same names (.png), and labels.csv with the columns value and name
     settings:Settings|None=None # None: the nearest `settings.ini`
 )->Iterator[Found]:
-    "Pictures named in a CSV; `[labels]` of the settings maps its labels to categories. Raises `CollectError`"
-    settings, file = settings or load_settings(), Path(file).resolve()
-    images = Path(images) if images else file.parent/'images'
-    table = _read_table(file, ['image','label'])
-    listed = table[table.label.isin(settings.labels)]
-    pairs = [(settings.labels[r.label], _picture_file(images, r.image)) for r in listed.itertuples()]
-    found = [Found(category, f'{_name(file.parent)}/{p.name}', path=p) for category,p in pairs if p]
-    if not found: raise _unlisted_labels(file, table, images, settings)
-    return iter(found)
+    "Garments cut out of pictures with a label for each pixel; `[labels]` maps the labels. Raises `CollectError`"
+    settings, src = settings or load_settings(), Path(src).resolve()
+    table = _read_table(src/'labels.csv', ['value','name'])
+    categories = {int(r.value): (r.name, settings.labels[r.name])
+        for r in table.itertuples(index=False) if r.name in settings.labels}
+    if not categories: raise _unlisted_labels(src/'labels.csv', sorted(set(table.name)), src/'images', settings)
+    pairs = [(p, src/'masks'/f'{p.stem}.png') for p in _files(src/'images')]
+    pairs = [(image, mask) for image,mask in pairs if mask.is_file()]
+    if not pairs: raise CollectError(f"{src}: no picture in images/ has a mask of the same name in masks/; add them")
+    return _cut_out(pairs, categories, _name(src))
+
+
+def _cut_out(pairs, categories, source):
+    for image,mask in pairs:
+        for label,category,box in _garments(_mask(mask), categories):
+            yield Found(category, f'{source}/{image.stem}-{label}{image.suffix}', query=label, path=image, box=box)
 
 
 def _addresses(file):

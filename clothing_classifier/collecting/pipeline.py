@@ -11,8 +11,9 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from ..files import sha1
+from ..images import ImageError
 from ..settings import Settings
-from .check import Checked, check
+from .check import Checked, check, cut_out
 from .download import downloads, finished, in_order
 from .found import CollectError, CollectWarning
 from .manifest import Failure
@@ -101,6 +102,16 @@ class Pipeline:
         try: return self._check(path, path.read_bytes())
         except OSError as e: return FetchError('unreadable', e.strerror)
 
+    def _check_part(self, found):
+        "A part of a file, which is kept as a picture of its own"
+        data = self.settings.data
+        try: part = cut_out(found.path.read_bytes(), found.box)
+        except OSError as e: return FetchError('unreadable', e.strerror)
+        except ImageError as e: return FetchError('unreadable', str(e))
+        checked = check(part, data.min_side, data.max_side)
+        checked.stored = checked.stored or part
+        return found.path, checked
+
     def _new(self, source):
         "Pictures of a source that are not known yet"
         for found in source:
@@ -115,6 +126,7 @@ class Pipeline:
 
     def _start(self, found, fetch, pool):
         "The future of a checked file; of None for an address that another category has too"
+        if found.box: return pool.submit(self._check_part, found)
         if found.path: return pool.submit(self._check_file, found.path)
         if found.url in self.by_url: return finished(None)
         self.by_url[found.url] = None

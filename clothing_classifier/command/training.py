@@ -1,5 +1,6 @@
 """Sub-commands of the training wing, from pictures to an export"""
 import sys
+from functools import partial
 from pathlib import Path
 
 import typer
@@ -9,12 +10,21 @@ from .base import TRAINING, as_json, command, option, progress, say, show, show_
 from .serving import serve_clean_page
 
 FOLDER = option('folder with a folder of pictures for each category', '--folder', '-f', metavar='PATH')
-CSV = option('CSV with the columns image and label; [labels] of the settings maps labels to categories', metavar='FILE')
+CSV = option('CSV with a row for each picture; [labels] of the settings maps its labels to categories', metavar='FILE')
+COLUMNS = option('columns of the CSV: file name, label and, for labels with a + pattern, description',
+    default='image,label', shown='image,label', metavar='NAMES')
+IMAGES = option('folder of the pictures that the CSV names', shown='images/ beside it', metavar='PATH')
+MASKS = option('folder with images/, masks/ and labels.csv (value, name): each labelled garment becomes a picture',
+    metavar='PATH')
 URLS = option('folder with a list of addresses for each category, urls_<category>.csv', metavar='PATH')
 SHEET = option('write a sheet of small pictures to this file', metavar='FILE')
 APART_FROM = option('settings whose test pictures are left out, and whose validation pictures validate here too',
     default=[], metavar='FILE', rich_help_panel='Advanced')
 BODY = option('write the weights of the body to this .safetensors file, to start other trainings from', metavar='FILE',
+    rich_help_panel='Advanced')
+ALSO = option('CSV with further labels to learn at once, matched by the file names of the pictures',
+    metavar='FILE', rich_help_panel='Advanced')
+ALSO_COLUMNS = option('columns of --also: file name, then the labels', default='image', metavar='NAMES',
     rich_help_panel='Advanced')
 RUN = option('folder of the training; else the newest in [train] runs', '--run', '-r', metavar='PATH')
 REPLACE = option('replace the export that is there', '--replace', default=False)
@@ -22,10 +32,11 @@ REPLACE = option('replace the export that is there', '--replace', default=False)
 
 # pictures
 
-def _sources(settings, folder, csv, urls=None):
+def _sources(settings, folder, csv, images=None, columns='image,label', urls=None, masks=None):
     "Iterables of found pictures, as far as options name some"
     importers = training_module('collecting.importers')
-    given = (importers.folder, folder), (importers.labelled, csv), (importers.url_lists, urls)
+    table = partial(importers.labelled, images=images, columns=tuple(_names(columns)))
+    given = (importers.folder, folder), (table, csv), (importers.url_lists, urls), (importers.masked, masks)
     return [source(place, settings=settings) for source,place in given if place]
 
 
@@ -38,13 +49,13 @@ def _corrected(settings):
 @command('collect: region addresses', 'data: path', advanced=['collect', 'data'], example='--folder photos',
     rich_help_panel=TRAINING)
 def collect(settings,
-    folder:Path=FOLDER, csv:Path=CSV, urls:Path=URLS,
+    folder:Path=FOLDER, csv:Path=CSV, images:Path=IMAGES, columns:str=COLUMNS, urls:Path=URLS, masks:Path=MASKS,
     dropped:bool=option('only files that you put into images/<category>/ yourself', '--dropped', default=False),
     feedback:bool=option('pictures that visitors of the page corrected', '--feedback', default=False),
     as_json:bool=as_json
 ):
-    "Bring in pictures: from the web, or from a folder, a CSV, lists of addresses or the page."
-    sources = _sources(settings, folder, csv, urls)
+    "Bring in pictures: from the web, or from a folder, a CSV, lists of addresses, masks or the page."
+    sources = _sources(settings, folder, csv, images, columns, urls, masks)
     if dropped: sources.append(()) # files in images/ are taken in before any source
     if feedback: sources.append(_corrected(settings))
     with progress(): summary = training_module('collect').collect(*sources, settings=settings)
@@ -95,11 +106,16 @@ def clean(settings,
 
 # runs
 
-def _train_on(settings, others):
+def _names(text): return [o.strip() for o in text.split(',')]
+
+
+def _train_on(settings, others, also, columns):
     "The pictures of a training that leaves the test pictures of other settings alone; None: all"
-    if not others: return None
+    if not others and not also: return None
     pictures, splits = training_module('dataset').pictures, training_module('training.splits')
-    df = splits.apart(pictures(settings), *(pictures(load_settings(o)) for o in others))
+    df = pictures(settings)
+    if others: df = splits.apart(df, *(pictures(load_settings(o)) for o in others))
+    if also: df = training_module('training.several_labels').with_labels(df, also, columns)
     return df[df.split != ''].reset_index(drop=True)
 
 
@@ -119,12 +135,14 @@ def _end_if_stopped(learn):
     advanced=['train', 'data'], example='--unfrozen-epochs 10', rich_help_panel=TRAINING)
 def train(settings,
     apart_from:list[str]=APART_FROM,
+    also:Path=ALSO, also_columns:str=ALSO_COLUMNS,
     body:Path=BODY,
     as_json:bool=as_json
 ):
     "Fine-tune a network on the pictures."
-    runs, module = training_module('training.runs'), training_module('train')
-    with progress(): learn = module.train(settings, pics=_train_on(settings, apart_from))
+    runs, module, columns = training_module('training.runs'), training_module('train'), _names(also_columns)
+    pics = _train_on(settings, apart_from, also, columns)
+    with progress(): learn = module.train(settings, pics=pics, also=columns[1:])
     run = runs.Run.of(learn)
     if apart_from: run.add_metrics(apart_from=[Path(o).name for o in apart_from])
     if body: _save_body(learn, settings.train.arch, body)

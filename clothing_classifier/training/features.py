@@ -36,7 +36,7 @@ def _cache_file(settings):
     if name not in ('imagenet','none'):
         file = settings.file.parent/Path(name).expanduser()
         name = sha256(file)[:12] if file.is_file() else 'missing'
-    return settings.data.path/'features'/f'{t.arch}-{name}-{t.size}.npz'
+    return settings.data.path/'features'/f'{t.arch}-{name}-{t.size}-{t.resize}.npz'
 
 
 def _read_cache(file):
@@ -79,7 +79,7 @@ def _extractor(settings):
 
     @torch.inference_mode()
     def rows(paths):
-        images = [preprocess(open_image(p), t.size, *imagenet_stats) for p in paths]
+        images = [preprocess(open_image(p), t.size, *imagenet_stats, t.resize) for p in paths]
         x = torch.tensor(np.stack(images)).to(device)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16_helps(device)):
             return pooled(network, x).float().cpu().numpy()

@@ -16,7 +16,7 @@ from torch import nn
 from ..files import write_atomically
 from ..images import open_image
 from ..predict import Classifier, preprocess, softmax
-from ..settings import Settings
+from ..settings import Settings, Train
 from .network_outputs import add_outputs, bytes_with_metadata, metadata_of, onnx_graph
 
 
@@ -38,12 +38,12 @@ def refuse_to_replace(
 
 def serving_metadata(
     learn, # fastai learner
-    size:int, # side of the square input in pixels
+    train:Train, # settings of its training
     serving:dict # temperature and thresholds, from `evaluate`
 )->dict: # labels, preprocessing, temperature, thresholds
     "What an export needs to know besides the network"
     mean, std = imagenet_stats
-    preprocessing = dict(size=size, resize='squish', resample='bilinear', mean=mean, std=std)
+    preprocessing = dict(size=train.network_size, resize=train.resize, resample='bilinear', mean=mean, std=std)
     return dict(labels=list(learn.dls.vocab), preprocessing=preprocessing) | serving
 
 
@@ -76,7 +76,7 @@ def write_int8(
 ):
     "The network with 8-bit weights and activations"
     metadata = metadata_of(onnx.load(fp32)) | dict(precision='int8')
-    preprocessing = {key: metadata['preprocessing'][key] for key in ('size','mean','std')}
+    preprocessing = {key: metadata['preprocessing'][key] for key in ('size','mean','std','resize')}
     with TemporaryDirectory() as folder:
         prepared, quantized = Path(folder)/'prepared.onnx', Path(folder)/'quantized.onnx'
         quant_pre_process(str(fp32), str(prepared), skip_symbolic_shape=True)

@@ -63,10 +63,10 @@ class Run:
         return self.as_trained(load_settings(next((o for o in above if o.is_file()), None)))
 
     def as_trained(self, settings:Settings)->Settings:
-        "Settings with the architecture and the sizes of this training"
+        "Settings with the architecture, the sizes and the kind of resizing of this training"
         its = self.settings.train
-        return settings.changed(train_arch=its.arch, train_size=its.size, train_final_epochs=its.final_epochs,
-            train_final_size=its.final_size)
+        return settings.changed(train_arch=its.arch, train_size=its.size, train_resize=its.resize,
+            train_final_epochs=its.final_epochs, train_final_size=its.final_size)
 
     @property
     def learner_file(self)->Path: return self.path/'learner.pkl'
