@@ -31,8 +31,8 @@ def unseen(street, settings):
     for found in masked(street, settings):
         if found.url not in urls: continue
         mask = Image.open(street/'masks'/f'{found.path.stem}.png')
-        here = np.asarray(mask) == int(values[found.query])
-        yield found.category, Image.open(found.path).convert('RGB').crop(found.box), Image.fromarray(here).crop(found.box)
+        here = Image.fromarray(np.asarray(mask) == int(values[found.query]))
+        yield found.category, Image.open(found.path).convert('RGB').crop(found.box), here.crop(found.box)
 
 
 def share(glow, mask):
@@ -46,8 +46,8 @@ def measured(classifier, garments):
     "A row for each garment: its category, the answer, shares of the heat and of the pixels"
     for category, image, mask in garments:
         answer = classifier.predict(image)
-        on_garment = share(heat(classifier, image, category), mask)
-        yield dict(category=category, right=answer.category == category, heat=on_garment, pixels=np.asarray(mask).mean())
+        on_garment, pixels = share(heat(classifier, image, category), mask), np.asarray(mask).mean()
+        yield dict(category=category, right=answer.category == category, heat=on_garment, pixels=pixels)
 
 
 def main():

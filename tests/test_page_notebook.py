@@ -128,7 +128,7 @@ def test_jupyterlab_shows_it_too(browser, tmp_path):
         page = browser.new_page(viewport=dict(width=1280, height=900))
         page.goto(url)
         page.wait_for_selector('.jp-Notebook .jp-Cell', timeout=120_000)
-        page.get_by_text(re.compile(r'ipykernel\) \| Idle')).wait_for(timeout=120_000) # before, runs are dropped silently
+        page.get_by_text(re.compile(r'ipykernel\) \| Idle')).wait_for(timeout=120_000) # else nothing is run
         page.get_by_role('menuitem', name='Run', exact=True).click()
         page.locator('.lm-Menu-item', has_text='Run All Cells').first.click()
         page.set_input_files('.cc-upload input', [upload_of('jeans')], timeout=120_000)
