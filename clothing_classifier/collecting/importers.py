@@ -47,6 +47,19 @@ def folder(
     return iter([Found(p.parent.name, f'{_name(src)}/{p.parent.name}/{p.name}', path=p) for p in files])
 
 
+def others(
+    src:str|Path, # folder of pictures that are none of the categories; a sub-folder is a kind
+    settings:Settings|None=None # not asked
+)->Iterator[Found]:
+    "Pictures of something else, from which the answer *unknown* is learned. Raises `CollectError`"
+    src = Path(src).resolve()
+    files = [p for p in sorted(src.rglob('*')) if is_visible_file(p)]
+    if not files: raise CollectError(f"{src}: there is no such folder, or it holds no pictures; name one that does")
+    places = [p.relative_to(src) for p in files]
+    return iter([Found('unknown', f'{_name(src)}/{place.as_posix()}', query=place.parts[-2] if len(place.parts) > 1 else '',
+        path=path) for path,place in zip(files, places, strict=True)])
+
+
 def _read_table(file, columns):
     "A CSV with at least `columns`, all of it text"
     try: table = pd.read_csv(file, dtype=str, keep_default_na=False)

@@ -17,6 +17,7 @@ IMAGES = option('folder of the pictures that the CSV names', shown='images/ besi
 MASKS = option('folder with images/, masks/ and labels.csv (value, name): each labelled garment becomes a picture',
     metavar='PATH')
 URLS = option('folder with a list of addresses for each category, urls_<category>.csv', metavar='PATH')
+UNKNOWN = option('folder of pictures that are none of the categories; a sub-folder is a kind', metavar='PATH')
 SHEET = option('write a sheet of small pictures to this file', metavar='FILE')
 APART_FROM = option('settings whose test pictures are left out, and whose validation pictures validate here too',
     default=[], metavar='FILE', rich_help_panel='Advanced')
@@ -32,11 +33,12 @@ REPLACE = option('replace the export that is there', '--replace', default=False)
 
 # pictures
 
-def _sources(settings, folder, csv, images=None, columns='image,label', urls=None, masks=None):
+def _sources(settings, folder, csv, images=None, columns='image,label', urls=None, masks=None, unknown=None):
     "Iterables of found pictures, as far as options name some"
     importers = training_module('collecting.importers')
     table = partial(importers.labelled, images=images, columns=tuple(_names(columns)))
     given = (importers.folder, folder), (table, csv), (importers.url_lists, urls), (importers.masked, masks)
+    given += (importers.others, unknown),
     return [source(place, settings=settings) for source,place in given if place]
 
 
@@ -49,13 +51,13 @@ def _corrected(settings):
 @command('collect: region addresses', 'data: path', advanced=['collect', 'data'], example='--folder photos',
     rich_help_panel=TRAINING)
 def collect(settings,
-    folder:Path=FOLDER, csv:Path=CSV, images:Path=IMAGES, columns:str=COLUMNS, urls:Path=URLS, masks:Path=MASKS,
+    folder:Path=FOLDER, csv:Path=CSV, images:Path=IMAGES, columns:str=COLUMNS, urls:Path=URLS, masks:Path=MASKS, unknown:Path=UNKNOWN,
     dropped:bool=option('only files that you put into images/<category>/ yourself', '--dropped', default=False),
     feedback:bool=option('pictures that visitors of the page corrected', '--feedback', default=False),
     as_json:bool=as_json
 ):
     "Bring in pictures: from the web, or from a folder, a CSV, lists of addresses, masks or the page."
-    sources = _sources(settings, folder, csv, images, columns, urls, masks)
+    sources = _sources(settings, folder, csv, images, columns, urls, masks, unknown)
     if dropped: sources.append(()) # files in images/ are taken in before any source
     if feedback: sources.append(_corrected(settings))
     with progress(): summary = training_module('collect').collect(*sources, settings=settings)
@@ -229,7 +231,7 @@ def export(settings, run:Path=RUN, replace:bool=REPLACE, as_json:bool=as_json):
 def _show_report(settings, figures, as_json):
     if as_json: return show_json(figures)
     print_figures(figures)
-    written = settings.export.learner, settings.export.network, settings.file.with_name('MODEL_CARD.md')
+    written = settings.export.learner, settings.export.network, settings.export.learner.with_name('MODEL_CARD.md')
     print('\nWritten:', *written)
 
 

@@ -124,9 +124,9 @@ def model_card(
 def write_card(
     settings:Settings, # the project
     run:Run|str|Path # a training that was evaluated and exported
-)->Path: # MODEL_CARD.md, beside `settings.ini`
+)->Path: # MODEL_CARD.md, beside the exported learner
     "Write the model card of a run, with the words of `model_card_words.md` where there is one"
-    folder = settings.file.parent
+    folder = settings.export.learner.parent
     words, path = folder/'model_card_words.md', folder/'MODEL_CARD.md'
     text = words.read_text(encoding='utf-8') if words.exists() else ''
     write_atomically(path, model_card(run, text).encode())
