@@ -55,9 +55,13 @@ def others(
     src = Path(src).resolve()
     files = [p for p in sorted(src.rglob('*')) if is_visible_file(p)]
     if not files: raise CollectError(f"{src}: there is no such folder, or it holds no pictures; name one that does")
-    places = [p.relative_to(src) for p in files]
-    return iter([Found('unknown', f'{_name(src)}/{place.as_posix()}', query=place.parts[-2] if len(place.parts) > 1 else '',
-        path=path) for path,place in zip(files, places, strict=True)])
+    return iter([Found('unknown', f'{_name(src)}/{p.relative_to(src).as_posix()}', query=_kind(p, src), path=p)
+        for p in files])
+
+
+def _kind(path, src):
+    "The folder of a picture below `src`, empty if it lies in `src` itself"
+    return '' if path.parent == src else path.parent.name
 
 
 def _read_table(file, columns):

@@ -51,7 +51,8 @@ def _corrected(settings):
 @command('collect: region addresses', 'data: path', advanced=['collect', 'data'], example='--folder photos',
     rich_help_panel=TRAINING)
 def collect(settings,
-    folder:Path=FOLDER, csv:Path=CSV, images:Path=IMAGES, columns:str=COLUMNS, urls:Path=URLS, masks:Path=MASKS, unknown:Path=UNKNOWN,
+    folder:Path=FOLDER, csv:Path=CSV, images:Path=IMAGES, columns:str=COLUMNS, urls:Path=URLS, masks:Path=MASKS,
+    unknown:Path=UNKNOWN,
     dropped:bool=option('only files that you put into images/<category>/ yourself', '--dropped', default=False),
     feedback:bool=option('pictures that visitors of the page corrected', '--feedback', default=False),
     as_json:bool=as_json

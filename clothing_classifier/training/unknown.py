@@ -8,10 +8,12 @@ import torch
 import torch.nn.functional as F
 from sklearn.cluster import KMeans
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GroupKFold
 from sklearn.svm import SVC
 from torch import nn
 
 from ..images import ImageError, open_image
+from .metrics import fit_threshold
 
 
 class KnownScore(nn.Module):
@@ -76,6 +78,26 @@ def fit_known_score(
     parts = score.parts(torch.tensor(both, dtype=torch.float32))
     score.scale = tuple((float(part.mean()), float(part.std())) for part in parts)
     return score
+
+
+def unseen_kinds(
+    f:np.ndarray, # (n, features) of training pictures
+    y:np.ndarray, # (n,), their categories as numbers
+    valid:np.ndarray, # (v, features) of validation pictures of the categories
+    other:np.ndarray, # (m, features) of pictures of something else
+    kinds:np.ndarray, # (m,), what they show
+    keep_percent:float, # share of the validation pictures that stay known
+    folds:int=5, # parts; each is asked of a score that has learned from the kinds in the others
+    seed:int=42 # seed of the clustering
+)->pd.DataFrame: # kind, pictures, unknown (share)
+    "How often pictures of a kind are answered with *unknown* when nothing of this kind was learned from"
+    unknown, valid = np.zeros(len(other), bool), torch.tensor(valid, dtype=torch.float32)
+    for learned,asked in GroupKFold(min(folds, len(set(kinds)))).split(other, groups=kinds):
+        score = fit_known_score(f, y, other[learned], seed=seed)
+        threshold = fit_threshold(score(valid).numpy(), keep_percent)
+        unknown[asked] = score(torch.tensor(other[asked], dtype=torch.float32)).numpy() < threshold
+    table = pd.DataFrame(dict(kind=kinds, unknown=unknown)).groupby('kind').unknown
+    return table.agg(pictures='size', unknown='mean').reset_index().sort_values('pictures', ascending=False)
 
 
 def auroc(
