@@ -35,7 +35,9 @@ REPLACE = option('replace the export that is there', '--replace', default=False)
 def _sources(settings, folder, csv, images=None, columns='image,label', urls=None, masks=None):
     "Iterables of found pictures, as far as options name some"
     importers = training_module('collecting.importers')
-    table = partial(importers.labelled, images=images, columns=tuple(_names(columns)))
+    if not csv and (images or columns != 'image,label'):
+        raise SettingsError("--images and --columns describe a CSV, and none is named; add --csv FILE")
+    table = partial(importers.labelled, images=images, columns=_names(columns))
     given = (importers.folder, folder), (table, csv), (importers.url_lists, urls), (importers.masked, masks)
     return [source(place, settings=settings) for source,place in given if place]
 
@@ -106,7 +108,7 @@ def clean(settings,
 
 # runs
 
-def _names(text): return [o.strip() for o in text.split(',')]
+def _names(text): return [o.strip() for o in text.split(',') if o.strip()]
 
 
 def _train_on(settings, others, also, columns):
@@ -141,10 +143,12 @@ def train(settings,
 ):
     "Fine-tune a network on the pictures."
     runs, module, columns = training_module('training.runs'), training_module('train'), _names(also_columns)
+    if columns[1:] and not also: raise SettingsError("--also-columns describes a CSV, and none is named; add --also CSV")
     pics = _train_on(settings, apart_from, also, columns)
     with progress(): learn = module.train(settings, pics=pics, also=columns[1:])
     run = runs.Run.of(learn)
     if apart_from: run.add_metrics(apart_from=[Path(o).name for o in apart_from])
+    if also: run.add_metrics(also=columns[1:])
     if body: _save_body(learn, settings.train.arch, body)
     show(dict(run=str(run.path), **run.metrics), as_json)
     _end_if_stopped(learn)
@@ -161,6 +165,9 @@ def _chosen_run(settings, folder):
     if others:
         raise SettingsError(f"{run.path}: was trained on all that {', '.join(others)} do not test on, some of its own "
             "test pictures among it; start another training from its body (--weights) and measure that")
+    if run.metrics.get('also'):
+        raise SettingsError(f"{run.path}: has learned several labels, which cannot be measured or exported; "
+            "start another training from its body (train --body FILE, then --weights FILE) and measure that")
     return run
 
 
