@@ -36,7 +36,7 @@ def _sources(settings, folder, csv, images=None, columns='image,label', urls=Non
     "Iterables of found pictures, as far as options name some"
     importers = training_module('collecting.importers')
     if not csv and (images or columns != 'image,label'):
-        raise SettingsError("--images and --columns describe a CSV, and none is named; add --csv FILE")
+        raise SettingsError("--images and --columns describe a CSV: add --csv FILE")
     table = partial(importers.labelled, images=images, columns=_names(columns))
     given = (importers.folder, folder), (table, csv), (importers.url_lists, urls), (importers.masked, masks)
     return [source(place, settings=settings) for source,place in given if place]
@@ -143,7 +143,7 @@ def train(settings,
 ):
     "Fine-tune a network on the pictures."
     runs, module, columns = training_module('training.runs'), training_module('train'), _names(also_columns)
-    if columns[1:] and not also: raise SettingsError("--also-columns describes a CSV, and none is named; add --also CSV")
+    if columns[1:] and not also: raise SettingsError("--also-columns describes a CSV: add --also FILE")
     pics = _train_on(settings, apart_from, also, columns)
     with progress(): learn = module.train(settings, pics=pics, also=columns[1:])
     run = runs.Run.of(learn)
