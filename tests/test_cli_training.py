@@ -178,8 +178,8 @@ def test_a_table_with_columns_of_its_own(say, place, tmp_path):
     ini = tmp_path/'settings.ini'
     ini.write_text(settings_text(small_settings(tmp_path)).replace('[labels]', '[labels]\nT + blue = jeans\nT = socks'))
     (tmp_path/'table.csv').write_text('name,file,type\nBlue one,0001,T\nRed one,0002,T\n')
-    o = say('collect', '--csv', tmp_path/'table.csv', '--images', place/'drawn'/'jeans', '--columns', 'file, type, name',
-        '--settings', ini)
+    columns = '--columns', 'file, type, name'
+    o = say('collect', '--csv', tmp_path/'table.csv', '--images', place/'drawn'/'jeans', *columns, '--settings', ini)
     assert o['jeans']['kept'] == o['socks']['kept'] == 1
 
 

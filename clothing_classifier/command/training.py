@@ -115,9 +115,11 @@ def _train_on(settings, others, also, columns):
     "The pictures of a training that leaves the test pictures of other settings alone; None: all"
     if not others and not also: return None
     pictures, splits = training_module('dataset').pictures, training_module('training.splits')
+    several = training_module('training.several_labels')
+    if also: several.check_settings(settings)
     df = pictures(settings)
     if others: df = splits.apart(df, *(pictures(load_settings(o)) for o in others))
-    if also: df = training_module('training.several_labels').with_labels(df, also, columns)
+    if also: df = several.with_labels(df, also, columns)
     return df[df.split != ''].reset_index(drop=True)
 
 
