@@ -12,10 +12,11 @@ from .serving import serve_clean_page
 FOLDER = option('folder with a folder of pictures for each category', '--folder', '-f', metavar='PATH')
 CSV = option('CSV with a row for each picture; [labels] of the settings maps its labels to categories', metavar='FILE')
 COLUMNS = option('columns of the CSV: file name, label and, for labels with a + pattern, description',
-    default='image,label', shown='image,label', metavar='NAMES')
-IMAGES = option('folder of the pictures that the CSV names', shown='images/ beside it', metavar='PATH')
+    default='image,label', shown='image,label', metavar='NAMES', rich_help_panel='Advanced')
+IMAGES = option('folder of the pictures that the CSV names', shown='images/ beside it', metavar='PATH',
+    rich_help_panel='Advanced')
 MASKS = option('folder with images/, masks/ and labels.csv (value, name): each labelled garment becomes a picture',
-    metavar='PATH')
+    metavar='PATH', rich_help_panel='Advanced')
 URLS = option('folder with a list of addresses for each category, urls_<category>.csv', metavar='PATH')
 SHEET = option('write a sheet of small pictures to this file', metavar='FILE')
 APART_FROM = option('settings whose test pictures are left out, and whose validation pictures validate here too',
