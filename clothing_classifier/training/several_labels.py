@@ -29,11 +29,11 @@ def _check_columns(file, labels, df):
     if taken: raise DataError(f"{file}: {taken[0]} has a meaning of its own here; give that column another name")
 
 
-def _frequent(values, file, enough):
+def _frequent(values, name, file, enough):
     "The labels of a column without the rare ones"
     frequent = values.where(values.map(values.value_counts()) >= enough, UNSAID)
     if (frequent == UNSAID).all():
-        raise DataError(f"{file}: no {values.name} has {enough} pictures; look whether its file names are those that "
+        raise DataError(f"{file}: no {name} has {enough} pictures; look whether its file names are those that "
             "the pictures came with, as manifest.csv has them under url")
     return frequent
 
@@ -49,8 +49,8 @@ def with_labels(
     _check_columns(file, labels, df)
     table = _read_labels(file, columns).drop_duplicates(name).set_index(name)
     names, stems = df.url.map(lambda url: Path(url).name), df.url.map(lambda url: Path(url).stem)
-    found = {o: names.map(table[o]).fillna(stems.map(table[o])).fillna(UNSAID).rename(o) for o in labels}
-    return df.assign(**{o: _frequent(values, file, enough) for o,values in found.items()})
+    found = {o: names.map(table[o]).fillna(stems.map(table[o])).fillna(UNSAID) for o in labels}
+    return df.assign(**{o: _frequent(values, o, file, enough) for o,values in found.items()})
 
 
 def check_settings(
