@@ -135,6 +135,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                         'clothing_classifier/predict.py'),
                                              'clothing_classifier.predict._open_onnx': ( 'predict.html#_open_onnx',
                                                                                          'clothing_classifier/predict.py'),
+                                             'clothing_classifier.predict._padded': ( 'predict.html#_padded',
+                                                                                      'clothing_classifier/predict.py'),
                                              'clothing_classifier.predict._picture': ( 'predict.html#_picture',
                                                                                        'clothing_classifier/predict.py'),
                                              'clothing_classifier.predict._prediction': ( 'predict.html#_prediction',

@@ -44,10 +44,11 @@ def import_dropped(
 
 # %% ../nbs/01_collect.ipynb #93741b88
 def import_csv(
-    file:str|Path, # CSV with the columns `image` and `label`
+    file:str|Path, # CSV with a row for each picture
     images:str|Path|None=None, # folder of the pictures; None: `images` beside the file
-    settings:Settings|None=None # None: the nearest `settings.ini`
+    settings:Settings|None=None, # None: the nearest `settings.ini`
+    columns:tuple=('image','label') # columns of the file name, of the label and, optional, of the description
 )->pd.DataFrame: # number of pictures per category and result
     "Import pictures whose labels stand in a CSV, by hard link or copy. Raises `CollectError`"
     settings = settings or load_settings()
-    return take_in([labelled(file, images, settings)], settings)
+    return take_in([labelled(file, images, settings, columns)], settings)

@@ -20,7 +20,7 @@ from .images import open_image
 from .predict import square
 from .settings import Settings, load_settings
 from .training.camera import OutOfFocus, WarmLight
-from .training.several_labels import Column, label_block
+from .training.several_labels import Column, check_settings, label_block
 from .training.splits import DataError, given_splits, group_splits
 
 # %% ../nbs/02_dataset.ipynb #f30c8b11
@@ -118,8 +118,8 @@ def augmentations(
     a = settings.train.augment
     if not a: return []
     camera = [Dihedral(p=min(.15*a, 1), pad_mode='border'), WarmLight(min(.4*a, 1)), OutOfFocus(min(.3*a, 1))]
-    return aug_transforms(max_rotate=25*a, min_zoom=1/(1+a), max_zoom=1+.4*a, max_lighting=min(.3*a, .9), max_warp=.15*a,
-        pad_mode='border', xtra_tfms=camera)
+    return aug_transforms(max_rotate=25*a, min_zoom=1/(1+a), max_zoom=1+.4*a, max_lighting=min(.3*a, .9),
+        max_warp=.15*a, pad_mode='border', xtra_tfms=camera)
 
 # %% ../nbs/02_dataset.ipynb #0b9f8bb7
 def dataloaders(
@@ -131,6 +131,7 @@ def dataloaders(
 )->DataLoaders: # the training and the validation split; the test split stays away
     "Batches of (n, 3, size, size), normalized as ImageNet was"
     settings = settings or load_settings()
+    if also: check_settings(settings)
     t, df = settings.train, df[df.split.isin(['train','valid'])].reset_index(drop=True)
     size = size or t.size
     copies = resized(df, settings, size) if t.resize_ahead else {}

@@ -38,11 +38,19 @@ class Prediction:
 # %% ../nbs/00_predict.ipynb #91c56d6c
 def padding(
     width:int, # pixels
-    height:int # pixels
-)->tuple: # pixels to add at the left, top, right and bottom
-    "What a picture lacks to be a square"
-    x, y = max(height-width, 0), max(width-height, 0)
+    height:int, # pixels
+    size:int # side of the square in pixels
+)->tuple: # pixels at the left, top, right and bottom
+    "What a picture lacks to be a square, once its longer side has that size"
+    x, y = (size - max(round(side*size/max(width, height)), 1) for side in (width, height))
     return x//2, y//2, x-x//2, y-y//2
+
+
+def _padded(im, size):
+    "The picture in the middle of a square, its outermost pixels repeated up to the edges"
+    left, top, right, bottom = padding(*im.size, size)
+    small = im.resize((size-left-right, size-top-bottom), Image.Resampling.BILINEAR)
+    return Image.fromarray(np.pad(np.asarray(small), ((top, bottom), (left, right), (0, 0)), mode='edge'))
 
 
 def square(
@@ -51,12 +59,9 @@ def square(
     resize:str # how: `pad` repeats the outermost pixels, `squish` changes the proportions
 )->Image.Image:
     "A picture as the square that a network takes, in training as in serving"
-    if resize == 'pad' and im.width != im.height:
-        left, top, right, bottom = padding(*im.size)
-        im = Image.fromarray(np.pad(np.asarray(im), ((top, bottom), (left, right), (0, 0)), mode='edge'))
-    return im.resize((size, size), Image.Resampling.BILINEAR)
+    return _padded(im, size) if resize == 'pad' else im.resize((size, size), Image.Resampling.BILINEAR)
 
-
+# %% ../nbs/00_predict.ipynb #13e3bb93
 def preprocess(
     im:Image.Image, # RGB picture of any size
     size:int, # side of the square in pixels
@@ -220,7 +225,7 @@ class NetworkClassifier:
     ):
         self.net, self.meta, self.max_megapixels, self.threads = net, meta, max_megapixels, threads
         self.labels, self.temperature, self.thresholds = meta['labels'], meta['temperature'], meta['thresholds']
-        self.prep = {k: meta['preprocessing'][k] for k in ('size','mean','std','resize')}
+        self.prep = {k: v for k,v in meta['preprocessing'].items() if k != 'resample'}
 
     def open(self,
         picture # in any form that `predict` takes

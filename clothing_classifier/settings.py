@@ -329,12 +329,12 @@ def _is_pattern(text):
 def _labels(file, items, categories):
     "Label in a table, or label + pattern, -> category or `unknown`"
     for label,category in items.items():
+        if not _is_pattern(label.partition(' + ')[2]):
+            _fail(file, 'labels', label, "what follows the + is no regular expression, or has a = in it, which ends it "
+                "here; write for example: Tshirts + polo = polo-shirt")
         if category not in {*categories, 'unknown'}:
             _fail(file, 'labels', label, f"{category!r} is not among the categories; "
                 f"write one of {', '.join(categories)}, unknown for something else, or delete this line")
-        if not _is_pattern(label.partition('+')[2]):
-            _fail(file, 'labels', label, "what follows the + is no regular expression; write for example: "
-                f"Tshirts + polo = {category}")
     return items
 
 # %% ../nbs/00_settings.ipynb #6b94b500

@@ -174,6 +174,33 @@ def test_build(say, tmp_path, place):
     assert o['learning_curve'] and 'Model card' in (tmp_path / 'MODEL_CARD.md').read_text()
 
 
+def test_a_table_with_columns_of_its_own(say, place, tmp_path):
+    ini = tmp_path/'settings.ini'
+    ini.write_text(settings_text(small_settings(tmp_path)).replace('[labels]', '[labels]\nT + blue = jeans\nT = socks'))
+    (tmp_path/'table.csv').write_text('name,file,type\nBlue one,0001,T\nRed one,0002,T\n')
+    columns = '--columns', 'file, type, name'
+    o = say('collect', '--csv', tmp_path/'table.csv', '--images', place/'drawn'/'jeans', *columns, '--settings', ini)
+    assert o['jeans']['kept'] == o['socks']['kept'] == 1
+
+
+@pytest.mark.parametrize('args, says', [
+    (['collect', '--columns', 'id,type'], '--images and --columns describe a CSV: add --csv FILE'),
+    (['collect', '--images', 'drawn'], '--images and --columns describe a CSV: add --csv FILE'),
+    (['train', '--also-columns', 'id,colour'], '--also-columns describes a CSV: add --also FILE')])
+def test_columns_of_nothing(run, args, says):
+    "No search of the web, and no training"
+    code, out, err = run(*args)
+    assert (code, out) == (2, '') and says in err
+
+
+@pytest.mark.parametrize('cmd', ['evaluate', 'export', 'report'])
+def test_several_labels_are_not_measured(cmd, run, place, tmp_path):
+    (tmp_path/'learner.pkl').write_bytes(b'')
+    (tmp_path/'metrics.json').write_text('{"also": ["colour"]}')
+    code, _, err = run(cmd, '--run', tmp_path)
+    assert code == 2 and 'has learned several labels' in err and 'start another training from its body' in err
+
+
 @pytest.mark.parametrize('cmd', ['count', 'train', 'clean', 'build'])
 def test_without_pictures_they_say_what_to_do(cmd, place, tmp_path):
     shutil.copy(place / 'settings.ini', tmp_path)

@@ -3,9 +3,12 @@ import numpy as np
 import pytest
 from conftest import small_settings
 from drawings import draw_folder, draw_picture
+from fastai.vision.all import imagenet_stats
 
 from clothing_classifier.collect import import_folder
-from clothing_classifier.dataset import dataloaders, pictures, resized
+from clothing_classifier.dataset import augmentations, dataloaders, pictures, resized
+from clothing_classifier.images import open_image
+from clothing_classifier.predict import preprocess
 from clothing_classifier.training.splits import DataError, apart, given_splits, group_splits
 
 PERCENT = dict(valid_percent=15, test_percent=15)
@@ -82,3 +85,50 @@ def test_apart_keeps_other_test_pictures_out(drawn):
     split = apart(df, df).split
     assert (split[df.split == 'test'] == '').all() and (split[df.split == 'valid'] == 'valid').all()
     with pytest.raises(DataError, match='validate on'): apart(df, df.assign(split='train'))
+
+
+@pytest.fixture(scope='module')
+def odd(tmp_path_factory):
+    "Pictures of sixty shapes"
+    folder, rng = tmp_path_factory.mktemp('odd'), np.random.default_rng(0)
+    settings = small_settings(folder)
+    for file in sorted(draw_folder(folder/'drawn', settings.categories, n=30).glob('*/*.jpg')):
+        size = rng.integers(50, 400, 2).tolist()
+        draw_picture(file.parent.name, int(file.stem)).resize(size).save(file, quality=90)
+    import_folder(folder/'drawn', settings)
+    return settings
+
+
+@pytest.mark.parametrize('resize', ['pad', 'squish'])
+@pytest.mark.parametrize('ahead', [True, False])
+def test_training_and_serving_see_the_same_numbers(odd, resize, ahead):
+    "Validation pictures of all shapes, from small copies or not, and at another size"
+    df, settings = pictures(odd), odd.changed(train_resize=resize, train_resize_ahead=ahead)
+    assert len(set(zip(df.width, df.height, strict=True))) > 50
+    for size in (64, 97):
+        dl = dataloaders(df, settings, device='cpu', size=size).test_dl(list(df.path))
+        trained = np.concatenate([x.numpy() for x, in dl])
+        served = [preprocess(open_image(o), size, *imagenet_stats, resize) for o in df.path]
+        assert np.abs(trained - served).max() < 1e-4 # one step of a pixel is .017
+
+
+def test_copies_of_both_kinds_lie_apart(odd):
+    df = pictures(odd)
+    folders = {resized(df, odd.changed(train_resize=o), 64)[df.path[0]].parent.name for o in ('pad', 'squish')}
+    assert folders == {'64-pad', '64-squish'}
+
+
+@pytest.mark.parametrize('augment', [0, 1, 3])
+def test_only_training_pictures_change(drawn, augment):
+    "Twice the same validation batch; training batches differ if they are changed at all, and stay pictures"
+    settings = drawn.changed(train_augment=augment)
+    assert bool(augmentations(settings)) == bool(augment)
+    dls = dataloaders(pictures(drawn), settings, device='cpu')
+    valid = [dls.valid.one_batch()[0] for _ in range(2)]
+    assert (valid[0] == valid[1]).all()
+    item = dls.train.do_item(0)
+    train = [dls.train.after_batch(dls.train.create_batch([item]*8))[0] for _ in range(2)]
+    assert bool((train[0] != train[1]).any()) == bool(augment)
+    mean, std = (np.array(o)[:, None, None] for o in imagenet_stats)
+    pixels = train[0].numpy()*std + mean
+    assert -1e-3 < pixels.min() and pixels.max() < 1.001

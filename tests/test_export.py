@@ -3,13 +3,15 @@ import pytest
 
 pytest.importorskip('fastai')
 
+import numpy as np
 from drawings import draw_picture
 
 from clothing_classifier.export import export, report
 from clothing_classifier.files import sha256
 from clothing_classifier.predict import Classifier
 from clothing_classifier.training.learner_classifier import LearnerClassifier
-from clothing_classifier.training.onnx_export import ExportError
+from clothing_classifier.training.learner_file import read_learner
+from clothing_classifier.training.onnx_export import ExportError, agreement
 from clothing_classifier.training.runs import Run
 
 
@@ -36,6 +38,17 @@ def test_learner_and_network_give_the_same_predictions(trained):
         a, b = (o.predict(draw_picture(category, 9000)) for o in (fp32, pickled))
         assert (a.category, a.known) == (b.category, b.known)
         assert a.probability == pytest.approx(b.probability, abs=2e-3)
+
+
+def test_learner_and_network_agree_on_pictures_of_all_shapes(trained):
+    "Padded by fastai's pipeline and by serving, they differ by rounding only"
+    settings, rng = trained[0], np.random.default_rng(0)
+    shapes = [(16, 200), (200, 16), *rng.integers(40, 300, (20, 2)).tolist()]
+    pictures = [draw_picture('jeans', i).resize(shape) for i,shape in enumerate(shapes)]
+    learn, fp32 = read_learner(settings.export.learner), settings.export.network.with_suffix('.fp32.onnx')
+    assert Classifier(fp32, 1, 25).prep['resize'] == 'pad'
+    found = agreement(learn, fp32, pictures)
+    assert found['same'] == found['pictures'] == 22 and found['largest'] < 2e-3
 
 
 def files(settings): return {o.name: sha256(o) for o in settings.file.parent.glob('export*')}

@@ -10,7 +10,7 @@ from tiny import picture, write_settings
 
 from clothing_classifier.page.inference import InferenceServer
 from clothing_classifier.predict import Classifier, preprocess
-from clothing_classifier.serving.heat_map import explain, has_map, heat, heat_shares, places
+from clothing_classifier.serving.heat_map import explain, has_map, heat, heat_shares, overlay, places
 from clothing_classifier.settings import load_settings
 from clothing_classifier.texts import Texts
 
@@ -69,6 +69,35 @@ def test_the_places_named_hold_most_of_the_heat_of_any_map():
             assert all(heat_of(glow, [f'glow_{line}']) <= .5 for line in ('top', 'row', 'left', 'column'))
         else: assert heat_of(glow, keys) > .5, (glow, keys)
     assert 20 < spread < 400
+
+
+class Bright:
+    "A network whose map is the brightness of 8 x 8 places of its input"
+    def get_outputs(self): return [type('Output', (), dict(name='map'))]
+    def get_inputs(self): return [type('Input', (), dict(name='image'))]
+    def run(self, _, given): return [given['image'].mean(1).reshape(1, 1, 8, 8, 8, 8).mean((3, 5))]
+
+
+def bright(resize):
+    "A classifier with such a network"
+    prep = dict(size=64, mean=[0]*3, std=[1]*3, resize=resize)
+    net = type('Net', (), dict(session=Bright()))
+    return type('Fake', (), dict(net=net, labels=['hat'], prep=prep))
+
+
+@pytest.mark.parametrize('resize', ['pad', 'squish'])
+@pytest.mark.parametrize('size', [(200, 100), (100, 200), (100, 100), (301, 77), (3, 400), (400, 3)])
+def test_the_map_covers_the_picture_and_not_its_padding(size, resize):
+    "A bright bottom right corner glows there in a picture of any shape"
+    im = Image.new('RGB', size)
+    im.paste('white', (size[0]*3//4, size[1]*3//4, *size))
+    glow = heat(bright(resize), im, 'hat')
+    assert 0 <= glow.min() and glow.max() == pytest.approx(1)
+    if min(size) > 50:
+        assert places(glow) == ['glow_bottom_right']
+        assert heat_shares(glow)[8] > .6
+        if resize == 'pad': assert glow.shape[1]/glow.shape[0] == pytest.approx(size[0]/size[1], rel=.05)
+    assert overlay(im, glow).size[0]*size[1] == pytest.approx(overlay(im, glow).size[1]*size[0], rel=.5)
 
 
 @pytest.fixture(scope='module')

@@ -20,8 +20,10 @@ from clothing_classifier.predict import (
     NetworkClassifier,
     Prediction,
     calibrated,
+    padding,
     preprocess,
     softmax,
+    square,
 )
 
 JEANS = sorted((ROOT/'examples'/'photos'/'jeans').glob('*.jpg'))
@@ -43,6 +45,52 @@ def shipped_clf(): return Classifier(ROOT/'export.onnx', 1, 25)
 def test_preprocess():
     x = preprocess(Image.new('RGB', (30, 40), 'white'), 8, [.5]*3, [.25]*3)
     assert (x.shape, x.dtype, float(x.max())) == ((3, 8, 8), np.float32, 2.) and x.flags.c_contiguous
+
+
+SIZES = [(30, 40), (40, 30), (33, 33), (1, 1), (1, 500), (500, 1), (101, 100), (639, 481), (7, 333), (160, 161)]
+
+
+@pytest.mark.parametrize('width, height', SIZES)
+def test_the_padding_is_what_a_square_lacks(width, height):
+    for size in (32, 33, 160):
+        left, top, right, bottom = padding(width, height, size)
+        assert min(left, top, right, bottom) == 0 == min(left+right, top+bottom) and 0 <= right-left <= 1
+        inner = size-left-right, size-top-bottom
+        assert max(inner) == size and min(inner) == max(1, round(size*min(width, height)/max(width, height)))
+
+
+@pytest.mark.parametrize('size', SIZES)
+def test_a_padded_picture_repeats_its_edges(size):
+    "The middle is the picture in its proportions, and nothing is invented"
+    im = Image.fromarray(np.random.default_rng(0).integers(0, 255, (*size[::-1], 3), np.uint8))
+    left, top, right, bottom = padding(*size, 64)
+    x = np.asarray(square(im, 64, 'pad'))
+    assert x.shape == (64, 64, 3)
+    inner = x[top:64-bottom, left:64-right]
+    assert (inner == np.asarray(im.resize(inner.shape[1::-1], Image.Resampling.BILINEAR))).all()
+    assert (x[:, :left] == x[:, [left]]).all() and (x[:, 64-right:] == x[:, [63-right]]).all()
+    assert (x[:top] == x[[top]]).all() and (x[64-bottom:] == x[[63-bottom]]).all()
+
+
+def test_a_square_stays_as_it_is():
+    "A small copy that is one already becomes the same numbers"
+    once = square(open_image(JEANS[0]), 64, 'pad')
+    assert all((np.asarray(square(once, 64, how)) == np.asarray(once)).all() for how in ('pad', 'squish'))
+
+
+def test_a_long_strip_needs_no_memory():
+    "A file of a hundred kilobytes may be 60,000 pixels long; its square of that side would fill 10 GB"
+    assert preprocess(Image.new('RGB', (60_000, 1)), 64, [.5]*3, [.5]*3, 'pad').shape == (3, 64, 64)
+
+
+@pytest.mark.parametrize('how', ['pad', 'squish', None])
+def test_an_export_says_how_a_picture_becomes_a_square(how):
+    "Our first exports did not say it, and squished"
+    said = dict(resample='bilinear') | (dict(resize=how) if how else {})
+    clf = NetworkClassifier(by_color, META | dict(preprocessing=META['preprocessing'] | said))
+    half = Image.fromarray(np.array([[[255, 0, 0], [0, 0, 255], [0, 0, 255]]], np.uint8))
+    x = preprocess(half, **clf.prep)
+    assert (x == preprocess(half, 32, [.5]*3, [.5]*3, how or 'squish')).all()
 
 
 def test_softmax():

@@ -64,7 +64,11 @@ def test_paths_follow_where_they_are_not_written(load, tmp_path):
     ('[train]\nseed = 42\nseed = 43', '[train] seed: stands there twice (line 6); keep one'),
     ('[training]\nsize = 1', '[the sections] training: there is no such section; the sections are categories, labels'),
     ('[labels]\nPolo = polos',
-        "[labels] Polo: 'polos' is not among the categories; write one of hat, dress, or delete this line"),
+        "[labels] Polo: 'polos' is not among the categories; write one of hat, dress, unknown for something else, or"),
+    ('[labels]\nTop + (a = hat', '[labels] Top + (a: what follows the + is no regular expression, or has a = in it, '
+        'which ends it here; write for example: Tshirts + polo = polo-shirt'),
+    ('[labels]\nTop + (?=a) = hat', '[labels] Top + (?: what follows the + is no regular expression'),
+    ("[train]\nresize = crop", "[train] resize: 'crop' is none of pad, squish; write one of these"),
     ('[data]\nvalid_percent = 50\ntest_percent = 50', '[data] test_percent: together with valid_percent leaves'),
     ('size = 160\n[', "is not a settings file: "),
 ])
@@ -126,8 +130,20 @@ def test_text_and_back(load, tmp_path):
 SHIPPED = ROOT/'runs'/'2026-11-22_080340'/'settings.ini'
 
 
-@pytest.mark.parametrize('name', ['settings.ini', 'examples/ten.ini', 'examples/twenty.ini', SHIPPED.relative_to(ROOT)])
-def test_files_of_the_project(name): assert len(load_settings(ROOT/name).categories) in (6, 10, 20)
+@pytest.mark.parametrize('name, n', [('settings.ini', 6), ('examples/ten.ini', 10), ('examples/twenty.ini', 20),
+    ('examples/shipped.ini', 6), ('examples/garments.ini', 39), (SHIPPED.relative_to(ROOT), 6)])
+def test_files_of_the_project(name, n): assert len(load_settings(ROOT/name).categories) == n
+
+
+def test_labels_may_have_patterns_and_mean_something_else(load):
+    lines = {'Tee + polo\\b(?! assn)': 'hat', 'Tee': 'dress', 'A+B': 'hat', 'Tie': 'unknown'}
+    s = load(TWO + '[labels]\n' + ''.join(f'{k} = {v}\n' for k,v in lines.items()))
+    assert s.labels == lines and load(settings_text(s)).labels == lines
+
+
+def test_the_shipped_run_squished(load):
+    "It was trained before pictures were padded"
+    assert (load_settings(SHIPPED).train.resize, load(TWO).train.resize) == ('squish', 'pad')
 
 
 def test_the_shipped_run_loads_after_the_next_new_setting(load):

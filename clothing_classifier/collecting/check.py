@@ -8,6 +8,7 @@ from PIL import Image
 from ..files import sha1
 from ..images import ImageError, open_image
 
+WHOLE = 1 << 16 # pixels; no side is longer, so a picture is not shrunk
 HASHED_SIDE = 128 # pixels; from smaller copies the hashes of resaved pictures differ more
 
 
@@ -45,11 +46,11 @@ def _jpeg(im, max_side):
 
 def cut_out(
     data:bytes, # content of a picture file
-    box:tuple # left, top, right, bottom in pixels
+    box:tuple # left, top, right, bottom in pixels of the upright picture
 )->bytes: # JPEG
-    "A part of a picture. Raises `ImageError`"
-    im = open_image(data, side=max(box))
-    return _jpeg(im.crop(box), max(box))
+    "A part of a picture, upright and not shrunk. Raises `ImageError`"
+    part = open_image(data, side=WHOLE).crop(box)
+    return _jpeg(part, max(part.size))
 
 
 def _reduced(im, side):
@@ -64,7 +65,7 @@ def _is_blank(im):
 
 def check(
     data:bytes, # content of a file
-    min_side:int=64, # pixels of the shorter side, at least
+    min_side:int=48, # pixels of the shorter side, at least
     max_side:int=1024 # pixels of the longer side as stored, at most
 )->Checked: # its `reason` is empty for a usable picture
     "Decode, measure and hash one picture; independent of all others, so that threads may do it"

@@ -103,12 +103,12 @@ class Pipeline:
         except OSError as e: return FetchError('unreadable', e.strerror)
 
     def _check_part(self, found):
-        "A part of a file, which is kept as a picture of its own"
-        data = self.settings.data
+        "A part of a file, which is kept as a picture of its own; a broken file is rejected as a whole"
+        options = self.settings.data
         try: part = cut_out(found.path.read_bytes(), found.box)
         except OSError as e: return FetchError('unreadable', e.strerror)
-        except ImageError as e: return FetchError('unreadable', str(e))
-        checked = check(part, data.min_side, data.max_side)
+        except ImageError: return self._check_file(found.path)
+        checked = check(part, options.min_side, options.max_side)
         checked.stored = checked.stored or part
         return found.path, checked
 

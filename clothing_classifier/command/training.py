@@ -12,10 +12,11 @@ from .serving import serve_clean_page
 FOLDER = option('folder with a folder of pictures for each category', '--folder', '-f', metavar='PATH')
 CSV = option('CSV with a row for each picture; [labels] of the settings maps its labels to categories', metavar='FILE')
 COLUMNS = option('columns of the CSV: file name, label and, for labels with a + pattern, description',
-    default='image,label', shown='image,label', metavar='NAMES')
-IMAGES = option('folder of the pictures that the CSV names', shown='images/ beside it', metavar='PATH')
+    default='image,label', shown='image,label', metavar='NAMES', rich_help_panel='Advanced')
+IMAGES = option('folder of the pictures that the CSV names', shown='images/ beside it', metavar='PATH',
+    rich_help_panel='Advanced')
 MASKS = option('folder with images/, masks/ and labels.csv (value, name): each labelled garment becomes a picture',
-    metavar='PATH')
+    metavar='PATH', rich_help_panel='Advanced')
 URLS = option('folder with a list of addresses for each category, urls_<category>.csv', metavar='PATH')
 UNKNOWN = option('folder of pictures that are none of the categories; a sub-folder is a kind', metavar='PATH')
 SHEET = option('write a sheet of small pictures to this file', metavar='FILE')
@@ -36,7 +37,9 @@ REPLACE = option('replace the export that is there', '--replace', default=False)
 def _sources(settings, folder, csv, images=None, columns='image,label', urls=None, masks=None, unknown=None):
     "Iterables of found pictures, as far as options name some"
     importers = training_module('collecting.importers')
-    table = partial(importers.labelled, images=images, columns=tuple(_names(columns)))
+    if not csv and (images or columns != 'image,label'):
+        raise SettingsError("--images and --columns describe a CSV: add --csv FILE")
+    table = partial(importers.labelled, images=images, columns=_names(columns))
     given = (importers.folder, folder), (table, csv), (importers.url_lists, urls), (importers.masked, masks)
     given += (importers.others, unknown),
     return [source(place, settings=settings) for source,place in given if place]
@@ -109,16 +112,18 @@ def clean(settings,
 
 # runs
 
-def _names(text): return [o.strip() for o in text.split(',')]
+def _names(text): return [o.strip() for o in text.split(',') if o.strip()]
 
 
 def _train_on(settings, others, also, columns):
     "The pictures of a training that leaves the test pictures of other settings alone; None: all"
     if not others and not also: return None
     pictures, splits = training_module('dataset').pictures, training_module('training.splits')
+    several = training_module('training.several_labels')
+    if also: several.check_settings(settings)
     df = pictures(settings)
     if others: df = splits.apart(df, *(pictures(load_settings(o)) for o in others))
-    if also: df = training_module('training.several_labels').with_labels(df, also, columns)
+    if also: df = several.with_labels(df, also, columns)
     return df[df.split != ''].reset_index(drop=True)
 
 
@@ -144,10 +149,12 @@ def train(settings,
 ):
     "Fine-tune a network on the pictures."
     runs, module, columns = training_module('training.runs'), training_module('train'), _names(also_columns)
+    if columns[1:] and not also: raise SettingsError("--also-columns describes a CSV: add --also FILE")
     pics = _train_on(settings, apart_from, also, columns)
     with progress(): learn = module.train(settings, pics=pics, also=columns[1:])
     run = runs.Run.of(learn)
     if apart_from: run.add_metrics(apart_from=[Path(o).name for o in apart_from])
+    if also: run.add_metrics(also=columns[1:])
     if body: _save_body(learn, settings.train.arch, body)
     show(dict(run=str(run.path), **run.metrics), as_json)
     _end_if_stopped(learn)
@@ -164,6 +171,9 @@ def _chosen_run(settings, folder):
     if others:
         raise SettingsError(f"{run.path}: was trained on all that {', '.join(others)} do not test on, some of its own "
             "test pictures among it; start another training from its body (--weights) and measure that")
+    if run.metrics.get('also'):
+        raise SettingsError(f"{run.path}: has learned several labels, which cannot be measured or exported; "
+            "start another training from its body (train --body FILE, then --weights FILE) and measure that")
     return run
 
 

@@ -25,15 +25,15 @@ def heat(
     x = preprocess(image, **classifier.prep)[None]
     maps, = session.run(['map'], {session.get_inputs()[0].name: x})
     positive = maps[0, classifier.labels.index(category)].clip(0)
-    if classifier.prep['resize'] == 'pad': positive = _inside(positive, image, classifier.prep['size'])
+    if classifier.prep.get('resize') == 'pad': positive = _inside(positive, image, classifier.prep['size'])
     return positive/positive.max() if positive.max() > 0 else positive
 
 
 def _inside(heat, image, size):
     "The part of a square map that is the picture and not its padding, in pixels of the network's input"
-    left, top, right, bottom = (round(o*size/max(image.size)) for o in padding(*image.size))
+    left, top, right, bottom = padding(*image.size, size)
     whole = Image.fromarray(heat.astype(np.float32)).resize((size, size), Image.Resampling.BICUBIC)
-    return np.asarray(whole.crop((left, top, max(size-right, left+1), max(size-bottom, top+1)))).clip(0)
+    return np.asarray(whole.crop((left, top, size-right, size-bottom))).clip(0)
 
 
 def overlay(

@@ -1,4 +1,5 @@
 """Several labels of a picture learned at once: its category, and further columns of a table"""
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -7,9 +8,34 @@ from fastai.vision.all import CategoryBlock, DataLoaders, L, Transform
 from fastai.vision.all import accuracy as top_accuracy
 from torch import nn
 
+from ..settings import Settings
 from .splits import DataError
 
 UNSAID = '' # a label that a table does not give
+
+
+def _read_labels(file, columns):
+    "The named columns of a CSV, all of it text"
+    try: return pd.read_csv(file, dtype=str, keep_default_na=False, index_col=False)[columns].fillna(UNSAID)
+    except (OSError, ValueError, KeyError) as e:
+        raise DataError(f"{file}: cannot be read as labels ({e}); "
+            f"name a CSV with the columns {', '.join(columns)}") from None
+
+
+def _check_columns(file, labels, df):
+    "Fail if no label is named, or one that the table of pictures has already"
+    if not labels: raise DataError(f"{file}: none of its columns is named as a label; name one after the file name")
+    taken = [o for o in labels if o in df.columns]
+    if taken: raise DataError(f"{file}: {taken[0]} has a meaning of its own here; give that column another name")
+
+
+def _frequent(values, name, file, enough):
+    "The labels of a column without the rare ones"
+    frequent = values.where(values.map(values.value_counts()) >= enough, UNSAID)
+    if (frequent == UNSAID).all():
+        raise DataError(f"{file}: no {name} has {enough} pictures; look whether its file names are those that "
+            "the pictures came with, as manifest.csv has them under url")
+    return frequent
 
 
 def with_labels(
@@ -20,26 +46,33 @@ def with_labels(
 )->pd.DataFrame: # the same pictures with the columns of the labels; '' where nothing is known
     "Pictures with further labels, matched by the file name that they came with. Raises `DataError`"
     name, *labels = columns
-    try: table = pd.read_csv(file, dtype=str, keep_default_na=False)[columns]
-    except (OSError, ValueError, KeyError) as e:
-        raise DataError(f"{file}: cannot be read as labels ({e}); "
-            f"name a CSV with the columns {', '.join(columns)}") from None
-    table = table.drop_duplicates(name).set_index(name)
-    stems = df.url.map(lambda url: Path(url).stem)
-    found = pd.DataFrame({o: stems.map(table[o]).fillna(UNSAID) for o in labels})
-    for column in labels:
-        counts = found[column].map(found[column].value_counts())
-        found.loc[counts < enough, column] = UNSAID
-    return df.assign(**found)
+    _check_columns(file, labels, df)
+    table = _read_labels(file, columns).drop_duplicates(name).set_index(name)
+    names, stems = df.url.map(lambda url: Path(url).name), df.url.map(lambda url: Path(url).stem)
+    found = {o: names.map(table[o]).fillna(stems.map(table[o])).fillna(UNSAID) for o in labels}
+    return df.assign(**{o: _frequent(values, o, file, enough) for o,values in found.items()})
+
+
+def check_settings(
+    settings:Settings # settings of a training
+):
+    "Fail if a training of several labels cannot do what `[train]` asks for. Raises `DataError`"
+    t = settings.train
+    wanted = [key for key in ('mixup','cutmix','cache_features','final_epochs','folds') if getattr(t, key)]
+    if t.balance == 'weights': wanted.append('balance')
+    if wanted:
+        raise DataError(f"[train] {', '.join(wanted)}: cannot be used when several labels are learned; "
+            f"set to 0 or no in {settings.file}")
 
 
 class Column(Transform):
-    "Path to the label in a column of a table"
+    "Path to the label in a column of a table, '' where nothing is known"
     def __init__(self,
         df:pd.DataFrame, # pictures with their labels
         column:str # one of its columns
     ): self.table = dict(zip(df.path, df[column], strict=True))
-    def encodes(self, path): return self.table[path]
+    def encodes(self, path): return self.table.get(path, UNSAID)
+    def __getstate__(self): return self.__dict__ | dict(table={}) # a learner holds no paths of this machine
 
 
 def label_block(
@@ -73,10 +106,11 @@ class SeveralLabels(nn.Module):
         return loss
 
 
+def accuracy(output, category, *_, categories):
+    "The share of right categories, under the name that callbacks watch"
+    return top_accuracy(output[:, :categories], category)
+
+
 def category_accuracy(
     categories:int # number of categories, the first columns of the output
-):
-    "The accuracy of the category, under the name that callbacks watch"
-    def of_category(output, category, *_): return top_accuracy(output[:, :categories], category)
-    of_category.__name__ = 'accuracy'
-    return of_category
+): return partial(accuracy, categories=categories)
