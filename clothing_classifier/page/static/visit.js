@@ -164,12 +164,14 @@ export class Visit {
     this.results.add(pictures);
   }
 
-  // After the first picture the results have most of the room, and the examples come after them
+  // After the first picture the results have most of the room; the examples and the foot come after them
   drawUse() {
     const { area, strip } = this.intake;
-    const isUsed = this.pictures.length > 0;
-    if (this.node.classList.toggle('cc-used', isUsed)) area.parentElement.append(strip);
+    const wasUsed = this.node.classList.contains('cc-used');
+    const isUsed = this.node.classList.toggle('cc-used', this.pictures.length > 0);
+    if (isUsed) area.parentElement.append(strip);
     else area.after(strip);
+    if (isUsed !== wasUsed) this.foot.node.parentElement.append(this.foot.node);
   }
 
   enlarge(picture, withHeatMap = false) {
