@@ -80,6 +80,12 @@ def test_the_root_leads_to_the_docs(api):
     assert "default-src 'none'" in policy and 'unsafe' not in policy
 
 
+def test_the_calls_have_tags_and_a_browser_asks_for_an_icon_in_peace(api):
+    calls = [call for path in api.get('/openapi.json').json()['paths'].values() for call in path.values()]
+    assert {tuple(call['tags']) for call in calls} == {('Classifier',), ('Server',)}
+    assert api.get('/favicon.ico').status_code == 204
+
+
 def test_health_and_metrics(api):
     assert api.get('/healthz').json() == dict(status='alive')
     assert api.get('/readyz').json() == dict(status='ready')

@@ -24,6 +24,7 @@ def axe(tmp_path_factory):
 @pytest.fixture(scope='module')
 def url(tmp_path_factory):
     folder = dyno(tmp_path_factory.mktemp('axe-page'), feedback_store='folder', feedback_folder='kept')
+    shutil.copy(ROOT/'MODEL_CARD.md', folder)
     with serving(folder) as (_, url): yield url
 
 
@@ -57,3 +58,11 @@ def test_no_serious_violation(browser, url, axe, width, scheme):
     assert judged(p, axe) == []
     p.close()
     assert wrong == []
+
+
+@pytest.mark.parametrize('scheme', ['light', 'dark'])
+def test_no_serious_violation_in_the_page_about_the_model(browser, url, axe, scheme):
+    page = browser.new_page(viewport=dict(width=390, height=844), color_scheme=scheme, bypass_csp=True)
+    page.goto(f'{url}model')
+    assert page.locator('table').count() > 2 and judged(page, axe) == []
+    page.close()

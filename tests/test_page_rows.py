@@ -3,7 +3,7 @@ import io
 import subprocess
 
 import pytest
-from conftest import COMMAND, EXAMPLES, ROOT, dyno, example, idle, open_page, serving, upload_of
+from conftest import COMMAND, EXAMPLES, ROOT, SIX, dyno, example, idle, open_page, serving, upload_of
 from PIL import Image
 
 from clothing_classifier.texts import Texts
@@ -161,6 +161,25 @@ def test_the_picture_is_shown_at_once_and_a_format_that_no_browser_shows_has_a_p
     assert page.locator('[aria-label="a.tif"] img').evaluate('o => o.decode().then(() => o.naturalWidth)') == 90
 
 
+@pytest.mark.parametrize('size', SIZES)
+def test_the_foot_ends_with_the_first_screen(browser, page_url, size):
+    p, wrong = sized(browser, page_url, size)
+    assert p.evaluate('document.documentElement.scrollHeight') == size[1]
+    foot = p.locator('.cc-foot').bounding_box()
+    assert size[1]-30 < foot['y']+foot['height'] <= size[1]
+    assert p.locator('.cc-desk').is_visible() == (size[0] > 560)
+    p.close()
+    assert wrong == []
+
+
+def test_a_button_under_the_mouse_does_not_look_pressed(page):
+    page.hover('[data-language=lt]')
+    page.wait_for_function("() => document.getAnimations().every(animation => animation.playState !== 'running')")
+    color = 'o => getComputedStyle(o).backgroundColor'
+    under, pressed = (page.locator(f'[data-language={o}]').evaluate(color) for o in ('lt', 'en'))
+    assert under not in (pressed, 'rgba(0, 0, 0, 0)')
+
+
 # An unknown thing
 
 def test_the_bars_of_an_unknown_thing_do_not_read_as_an_answer(page):
@@ -244,7 +263,8 @@ def test_the_table_sorts(page):
     assert names(page) == ['b9.jpg', 'a.jpg', 'b10.jpg'] and file.get_attribute('aria-sort') is None
     page.click('[data-column=probability] button')
     shown = page.locator('td.cc-num').all_inner_texts()
-    assert [float(text.split()[0]) for text in shown] == sorted(float(text.split()[0]) for text in shown)
+    numbers = [float(text.lstrip('> ').split()[0]) for text in shown]
+    assert len(numbers) == 3 and numbers == sorted(numbers)
     for _ in range(2): page.click('[data-column=probability] button')
     assert names(page) == as_they_came
     assert page.locator('td .cc-fill').count() == 3
@@ -263,6 +283,43 @@ def test_counts_of_each_answer_filter_the_pictures(page):
         assert page.locator(shown).count() == 1 and 'notes.jpg' in page.locator(shown).inner_text()
         page.click('[data-outcome=all]')
         assert page.locator(shown).count() == 5
+
+
+@pytest.mark.parametrize('size', SIZES)
+def test_chips_wrap_or_fade_at_the_edge(browser, page_url, size):
+    p, wrong = sized(browser, page_url, size)
+    send(p, *[upload_of(category) for category in SIX], fractal(), TEXT)
+    chips = p.locator('.cc-chips')
+    assert ('gradient' in chips.evaluate('o => getComputedStyle(o).maskImage')) == (size[0] < 700)
+    assert size[0] < 700 or chips.evaluate('o => o.scrollWidth <= o.clientWidth')
+    p.close()
+    assert wrong == []
+
+
+def test_names_in_the_table_have_two_lines_on_a_phone(browser, page_url):
+    p, wrong = sized(browser, page_url, (390, 844))
+    send(p, upload_of('socks', 'Example: socks'))
+    p.click('[data-view=table]')
+    fits = 'o => o.scrollHeight <= o.clientHeight && o.scrollWidth <= o.clientWidth'
+    assert p.locator('.cc-file button').evaluate(fits)
+    p.close()
+    assert wrong == []
+
+
+def test_more_cards_are_shown_on_demand(page):
+    send(page, *[upload_of('jeans', f'{i}.jpg') for i in range(45)])
+    more, shown = page.locator('[data-do=more]'), page.locator('.cc-card:visible')
+    assert shown.count() == 40 and more.inner_text() == 'Show 5 more'
+    more.click()
+    assert shown.count() == 45 and not more.is_visible()
+    assert page.evaluate('document.activeElement.ariaLabel') == '40.jpg'
+
+
+def test_an_example_takes_the_focus_to_its_card(page):
+    page.locator('.cc-strip button').first.focus()
+    page.keyboard.press('Enter')
+    card = idle(page, 1).first
+    assert card.evaluate('o => o === document.activeElement')
 
 
 def test_a_row_opens_its_card(browser, tmp_path):
@@ -319,6 +376,25 @@ def test_one_large_upload_can_be_stopped(page, tmp_path):
     page.click('[data-do=go-on]')
     idle(page, 2)
     assert page.locator('.cc-done').count() == 2
+
+
+def test_failed_pictures_come_after_the_others_and_are_thin(page):
+    cards = send(page, TEXT, upload_of('socks'), upload_of('jeans'))
+    assert cards.locator('.cc-name').all_inner_texts() == ['socks.jpg', 'jeans.jpg', 'notes.jpg']
+    assert page.locator('.cc-error').bounding_box()['height'] < 90
+    page.click('[data-do=clear]')
+    page.set_viewport_size(dict(width=390, height=844))
+    assert send(page, TEXT).first.bounding_box()['height'] < 130
+
+
+def test_the_line_of_status_is_seen_while_something_is_in_progress(page):
+    page.evaluate(HOLD, 0)
+    choose(page, upload_of('socks'))
+    page.wait_for_selector('.cc-status.cc-busy')
+    assert page.locator('.cc-status').bounding_box()['width'] > 50
+    page.evaluate('heard(true)')
+    idle(page, 1)
+    assert page.locator('.cc-status').bounding_box()['width'] <= 1 and page.inner_text('.cc-status') != ''
 
 
 def test_failed_pictures_are_counted_and_removed_one_by_one(page):

@@ -136,6 +136,18 @@ def test_jupyter_starts_the_kernels_where_they_cannot_be_forked(tmp_path):
         assert process.wait(30) == 0
 
 
+def test_an_icon_is_there_for_pages_that_are_json(server):
+    assert get(f'{server[1]}favicon.ico')[1].startswith('<svg')
+
+
+def test_a_cookie_of_another_start_is_not_logged(tmp_path):
+    with serving(dyno(tmp_path)) as (_, url):
+        Visitor(url).socket.close() # the server has started
+        name = f'username-127-0-0-1-{url.rsplit(":")[-1].strip("/")}'
+        assert get(f'{url}kernel', Cookie=f'{name}="2|1:0|10:1700000000|8:username|4:abcd|00"')[0] == 200
+        assert 'cookie' not in (tmp_path/'log').read_text()
+
+
 # In a frame
 
 class Shop(BaseHTTPRequestHandler):

@@ -72,6 +72,40 @@ def test_what_is_cleared_or_removed_does_not_come_back(page):
     assert page.locator('.cc-card').count() == 0 and not page.locator('h2').is_visible()
 
 
+def test_a_removal_is_undone_until_the_next_action(page):
+    "Clear and x; what is undone comes back after a reload too, in the language of the moment"
+    send(page, upload_of('jeans'), TEXT, upload_of('socks'))
+    names = ['jeans.jpg', 'socks.jpg', 'notes.jpg']
+    page.click('[aria-label="Remove socks.jpg"]')
+    assert page.inner_text('.cc-status') == 'Removed: socks.jpg.'
+    page.click('[data-do=undo]')
+    assert page.locator('.cc-name').all_inner_texts() == names
+    page.click('[data-do=clear]')
+    wait_until_kept(page, 0)
+    page.click('[data-language=lt]')
+    page.click('[data-do=undo]')
+    assert page.locator('.cc-name').all_inner_texts() == names and 'tikimybė' in page.inner_text('.cc-cards')
+    assert not page.locator('[data-do=undo]').is_visible()
+    wait_until_kept(page, 3)
+    reload(page)
+    assert page.locator('.cc-name').all_inner_texts() == names and page.locator('.cc-done').count() == 2
+    page.click('[data-do=clear]')
+    send(page, upload_of('shirt'))
+    assert not page.locator('[data-do=undo]').is_visible()
+
+
+def test_what_waited_when_it_was_cleared_waits_again(page):
+    send(page, upload_of('socks')) # the page has its kernel
+    page.evaluate(HOLD, 0)
+    page.set_input_files('.cc-upload input', [upload_of('jeans', '1.jpg'), upload_of('jeans', '2.jpg')])
+    page.click('[data-do=clear]')
+    page.evaluate('heard(false)')
+    page.click('[data-do=undo]')
+    assert page.locator('.cc-stopped').count() == 2
+    page.click('[data-do=go-on]')
+    assert idle(page, 3).count() == 3 and page.locator('.cc-done').count() == 3
+
+
 def test_the_page_says_that_pictures_stay(page):
     send(page, upload_of('jeans'))
     assert page.locator('.cc-kept').inner_text() == Texts('en')('kept_here')

@@ -194,6 +194,12 @@ def test_numbers_are_written_as_the_language_does(dom, language, percent, megaby
     assert dom("dom.translator(texts, language)('too_big', { mb: 1.5, most: 20 })", language).count(megabytes) == 1
 
 
+@pytest.mark.parametrize('language, rounded, precise', [('en', '> 99', '> 99.9'), ('lt', '> 99', '> 99,9')])
+def test_nothing_is_certain(dom, language, rounded, precise):
+    assert dom('[.994, .995, 1].map(p => dom.percent(p))', language) == ['99', rounded, rounded]
+    assert dom('[.9996, 1].map(p => dom.percent(p, 1))', language) == [precise]*2
+
+
 @pytest.mark.parametrize('language, said', [
     ('en', ['1 picture looked at.', '2 pictures looked at.', '10 pictures looked at.', '21 pictures looked at.']),
     ('lt', ['Peržiūrėta 1 nuotrauka.', 'Peržiūrėtos 2 nuotraukos.', 'Peržiūrėta 10 nuotraukų.',
@@ -228,6 +234,19 @@ def test_a_link_that_fails_stays_in_the_field(visit, url, web):
     assert page.input_value('.cc-url') == f'{web.url}/status/404/1.jpg'
     follow(page, f'{web.url}/file/socks.jpg')
     assert page.input_value('.cc-url') == ''
+
+
+def test_what_is_no_link_is_answered_below_the_field(visit, url):
+    "Without a card, also when the address of the page holds it; the sentence goes when the visitor types"
+    page = visit(f'{url}?url=jeans')
+    assert page.inner_text('.cc-mistake') == EN('link_no_link')
+    for text in ('file:///etc/passwd', 'https://', 'https:// a'):
+        page.fill('.cc-url', text)
+        assert not page.locator('.cc-mistake').is_visible()
+        page.press('.cc-url', 'Enter')
+        assert page.inner_text('.cc-mistake') == EN('link_no_link')
+        assert page.get_attribute('.cc-url', 'aria-invalid') == 'true'
+    assert page.locator('.cc-card').count() == 0
 
 
 def test_a_shared_link_opens_the_page_with_its_answer(visit, url, web):
@@ -324,8 +343,42 @@ def test_a_page_without_https_can_copy_too(visit, url):
 
 def test_the_foot_leads_to_documentation_and_model(visit, url):
     page = visit(f'{url}?lang=en')
-    assert page.locator('.cc-foot a').evaluate_all('o => o.map(a => a.href)') == [f'{url}docs', f'{url}v1/model']
+    assert page.locator('.cc-foot a').evaluate_all('o => o.map(a => a.href)') == [f'{url}docs', f'{url}model?lang=en']
     assert 'clothing-classifier 0.1.0' in page.inner_text('.cc-foot')
+
+
+CARD = '''# What it can do
+
+| category | recall |
+| --- | --- |
+| <b>jeans</b> | 78 % |
+
+[How](docs/benchmarks.md), [where](https://example.org/photos)
+'''
+
+
+def test_the_page_about_the_model_shows_its_card(visit, url, folder):
+    "As HTML in which nothing of the card is markup; links to files that are not served are text"
+    page = visit(f'{url}?lang=lt')
+    page.click('.cc-foot a[href*=model]')
+    assert page.inner_text('h1') == LT('model') and LT('model_missing') in page.inner_text('main')
+    (folder/'MODEL_CARD.md').write_text(CARD)
+    page.reload()
+    (folder/'MODEL_CARD.md').unlink()
+    assert page.inner_text('h1') == 'What it can do'
+    assert page.locator('td').all_inner_texts() == ['<b>jeans</b>', '78 %']
+    hrefs = [a.get_attribute('href') for a in page.locator('a').all()]
+    assert hrefs == ['.?lang=lt', 'https://example.org/photos', 'v1/model']
+    page.click('text=← ')
+    page.wait_for_selector('.cc-upload')
+    assert page.inner_text('h1') == 'Ką dėvite?'
+
+
+def test_a_shared_page_has_a_title_and_a_description(visit, url):
+    page, tells = visit(url), EN('tells', labels=EN.list(sorted(SIX)))
+    said = {name: page.get_attribute(f'meta[{name}]', 'content')
+        for name in ('name=description', 'property="og:title"', 'property="og:description"')}
+    assert list(said.values()) == [tells, EN('title'), tells]
 
 
 def test_what_it_says_of_privacy_follows_the_settings(visit, url, silent_url):
@@ -352,7 +405,20 @@ def test_a_correction_can_say_none_of_these(visit, url, folder):
     card.locator('[type=submit]').click()
     card.locator('.cc-said:not(:empty)').wait_for()
     assert card.locator('.cc-said').inner_text() == 'Thank you. The next training counts it as none of these.'
+    assert 'You said: none of these' in card.locator('.cc-head').inner_text()
+    assert page.evaluate('document.activeElement.dataset.act') == 'wrong'
     assert len(list(folder.rglob('unknown/*.jpg'))) == 1
+
+
+def test_the_form_names_what_is_missing(visit, url):
+    card = send(visit(url), upload_of('shoes')).first
+    card.locator('[data-act=wrong]').click()
+    card.locator('[type=submit]').click()
+    assert card.locator('.cc-said').inner_text() == EN('must_choose')
+    card.locator('select').select_option('socks')
+    assert not card.locator('.cc-said').is_visible()
+    card.locator('[type=submit]').click()
+    assert card.locator('.cc-said').inner_text() == EN('must_agree')
 
 
 def test_an_unknown_picture_can_be_any_category_and_not_unknown_again(visit, url):

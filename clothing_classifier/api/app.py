@@ -19,9 +19,9 @@ from .service import Service, admit_upload, check_client, service_of
 from .uploads import content_type, read_form, uploaded_pictures
 
 _checked = dict(dependencies=[Depends(check_client)], responses=documented_problems(401, 429))
-_v1 = APIRouter(prefix='/v1', **_checked)
-_monitoring = APIRouter(**_checked)
-_public = APIRouter()
+_v1 = APIRouter(prefix='/v1', tags=['Classifier'], **_checked)
+_monitoring = APIRouter(tags=['Server'], **_checked)
+_public = APIRouter(tags=['Server'])
 _upload_problems = documented_problems(400, 403, 408, 413, 415, 422, 503)
 _upload = dict(dependencies=[Depends(admit_upload)], responses=_upload_problems)
 

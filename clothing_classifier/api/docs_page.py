@@ -4,7 +4,7 @@
 from pathlib import Path
 
 from fastapi import APIRouter
-from fastapi.responses import FileResponse, RedirectResponse
+from fastapi.responses import FileResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 _static = Path(__file__).with_name('static')
@@ -35,6 +35,11 @@ async def to_docs(): return RedirectResponse('docs')
 
 @router.get('/docs')
 async def docs(): return FileResponse(_static/'docs.html', headers=headers)
+
+
+# Browsers ask for it where a page is JSON
+@router.get('/favicon.ico')
+async def favicon(): return Response(status_code=204)
 
 
 files = StaticFiles(directory=_static, packages=[('fastapi_offline', 'static')])

@@ -9,6 +9,7 @@ from tornado.web import Application, RequestHandler
 
 from ..settings import Settings
 from .api_proxy import ApiProxy
+from .model_page import ModelPage
 from .static_files import static_text
 from .template import page_html
 
@@ -36,9 +37,11 @@ def page_headers(settings):
 
 
 def _handlers(settings):
-    page = dict(text=page_html(settings), kind='text/html', headers=page_headers(settings))
+    headers = page_headers(settings)
     return [
-        (r'/', Text, page),
+        (r'/', Text, dict(text=page_html(settings), kind='text/html', headers=headers)),
+        (r'/model', ModelPage, dict(settings=settings, headers=headers)),
+        (r'/favicon\.ico', Text, dict(text=static_text('icon.svg'), kind='image/svg+xml')),
         (r'/embed\.js', Text, dict(text=static_text('embed.js'), kind='text/javascript')),
         (r'/robots\.txt', Text, dict(text='User-agent: *\nAllow: /$\nDisallow: /\n', kind='text/plain')),
         (r'/healthz', HealthCheck),

@@ -26,6 +26,7 @@ def template_values(
     return dict(
         title=texts.title(settings.serve.title),
         language=texts.language,
+        description=texts('tells', labels=texts.list(sorted(settings.categories))),
         loading=texts('loading'),
         noscript=texts('noscript'),
         icon='data:image/svg+xml,' + quote(static_text('icon.svg')),

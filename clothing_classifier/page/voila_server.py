@@ -117,7 +117,8 @@ def _head_size(message):
 
 def _is_for_operator(record):
     "Whether somebody can do something about a line of the log"
-    return not any(known in record.getMessage() for known in ('is not trusted', 'websocket_ping_timeout'))
+    known = 'is not trusted', 'websocket_ping_timeout', 'invalid/expired login cookie'
+    return not any(words in record.getMessage() for words in known)
 
 
 class PageServer(Voila):

@@ -16,7 +16,7 @@ export class Card {
     this.body = element('div', { className: 'cc-body' });
     this.details = element('div', { className: 'cc-more', hidden: true });
     const inside = element('div', { className: 'cc-inside' }, this.image, this.body, this.details);
-    this.node = element('article', { attributes: { 'aria-label': name } }, inside);
+    this.node = element('article', { tabIndex: -1, attributes: { 'aria-label': name } }, inside);
   }
 
   label(key) {
@@ -84,7 +84,7 @@ export class Card {
   drawAnswer() {
     const attributes = { 'data-answer': this.picture.answer.answer };
     const title = element('div', { className: 'cc-answer', attributes }, ...this.answerText());
-    this.body.replaceChildren(this.head(title), this.rows(), this.actions());
+    this.body.replaceChildren(this.head(title, ...this.said()), this.rows(), this.actions());
   }
 
   answerText() {
@@ -93,6 +93,13 @@ export class Card {
     if (!known) return [element('span', { className: 'cc-unsure', textContent: say('none') })];
     const sure = element('small', { textContent: say('sure', { p: percent(probability) }) });
     return [categoryName(category), ' ', sure];
+  }
+
+  said() {
+    const { say, categoryName } = this.visit;
+    const { said } = this.picture;
+    if (!said) return [];
+    return [element('p', { className: 'cc-quiet', textContent: say('you_said', { category: categoryName(said) }) })];
   }
 
   // Of an unknown thing they only say what it resembles
@@ -202,7 +209,7 @@ export class Card {
     const form = correctionForm(this.picture, thanks => {
       this.close();
       if (thanks) this.showSentence(thanks);
-      wrong.focus();
+      this.action('wrong').focus();
     });
     this.showDetails(form);
     form.querySelector('select').focus();

@@ -19,13 +19,14 @@ export function correctionForm(picture, onClose) {
 
   async function submit(event) {
     event.preventDefault();
-    if (!category.value || !consent.checked) {
-      note.textContent = say('must_agree');
-      return (category.value ? consent : category).focus();
+    const missing = [category, consent].find(field => !field.checkValidity());
+    if (missing) {
+      note.textContent = say(missing === category ? 'must_choose' : 'must_agree');
+      return missing.focus();
     }
     send.disabled = true;
     try {
-      await picture.ask('correct', { category: category.value, answer: answer.answer, sha1: answer.sha1 });
+      await picture.correct(category.value);
       onClose(say('thanks', { category: visit.categoryName(category.value) }));
     } catch (error) {
       send.disabled = false;
@@ -33,7 +34,8 @@ export function correctionForm(picture, onClose) {
     }
   }
 
-  return element('form', { className: 'cc-wrong', noValidate: true, onsubmit: submit },
+  const onchange = () => note.replaceChildren();
+  return element('form', { className: 'cc-wrong', noValidate: true, onsubmit: submit, onchange },
     element('label', {}, say('right_is'), category),
     element('label', { className: 'cc-agree' }, consent, element('span', { textContent: say('consent') })),
     element('div', { className: 'cc-acts' }, send, button(say('cancel'), () => onClose())),

@@ -26,8 +26,11 @@ export function megabytes(bytes) {
   return formatNumber(bytes / 1e6, bytes < 1e7 ? 1 : 0);
 }
 
+// Never 100: what would round to it is more than 99, or 99.9
 export function percent(probability, digits = 0) {
-  return formatNumber(100 * probability, digits);
+  const step = 10 ** -digits;
+  const isAlmostAll = 100 * probability >= 100 - step / 2;
+  return isAlmostAll ? `> ${formatNumber(100 - step, digits)}` : formatNumber(100 * probability, digits);
 }
 
 // A text with its placeholders filled: by values, or by other texts

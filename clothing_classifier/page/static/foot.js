@@ -23,11 +23,11 @@ export class Foot {
   }
 
   facts() {
-    const { say, about } = this.visit;
+    const { say, about, language } = this.visit;
     const version = `clothing-classifier ${about.version}`;
     if (!about.api) return [version];
     const link = (path, key) => element('a', { href: addressBeside(path), textContent: say(key) });
-    return [link('docs', 'api_docs'), ' · ', link('v1/model', 'model'), ' · ', version];
+    return [link('docs', 'api_docs'), ' · ', link(`model?lang=${language}`, 'model'), ' · ', version];
   }
 
   // Writes the snippets for a picture, or for any

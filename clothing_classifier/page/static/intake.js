@@ -6,6 +6,8 @@ const ICON = `<svg viewBox="0 0 24 24" width="40" height="40" aria-hidden="true"
   <rect x="3" y="4" width="18" height="16" rx="3"/><circle cx="8.5" cy="9.5" r="1.6"/>
   <path d="M4 17.5l5-4.5 3.5 3 3.5-4 4 4.5"/></svg>`;
 
+const LINK = /^https?:\/\/[^\s/]\S*$/i;
+
 function isTyping({ target }) {
   return /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) && target.type !== 'file';
 }
@@ -18,13 +20,14 @@ export class Intake {
   constructor(visit, link = '') {
     this.visit = visit;
     this.url = this.urlField(link);
+    this.mistake = element('p', { id: 'cc-mistake', className: 'cc-mistake', attributes: { role: 'alert' } });
     const { say, about } = visit;
     this.hint = element('p', { className: 'cc-desk', textContent: this.hintText() });
     const limits = say('limits', { mb: about.max_mb });
     this.area = element('div', { className: 'cc-drop', innerHTML: ICON },
       element('div', { className: 'cc-buttons' }, this.fileButton(), this.cameraButton()),
       this.hint,
-      about.links ? this.linkForm() : [],
+      about.links ? [this.linkForm(), this.mistake] : [],
       element('p', { className: 'cc-quiet', textContent: limits }));
     this.strip = this.exampleStrip();
   }
@@ -65,7 +68,8 @@ export class Intake {
       placeholder: say('link_hint'),
       autocomplete: 'off',
       spellcheck: false,
-      attributes: { 'aria-label': say('link') },
+      oninput: () => this.showMistake(''),
+      attributes: { 'aria-label': say('link'), 'aria-describedby': 'cc-mistake' },
     });
   }
 
@@ -80,8 +84,15 @@ export class Intake {
 
   askLink() {
     const url = this.url.value.trim();
-    if (url) this.visit.addLink(url);
+    const isLink = LINK.test(url);
+    this.showMistake(isLink || !url ? '' : this.visit.say('link_no_link'));
+    if (isLink) this.visit.addLink(url);
     else this.url.focus();
+  }
+
+  showMistake(text) {
+    this.mistake.textContent = text;
+    this.url.ariaInvalid = String(text !== '');
   }
 
   // Empties the field after the answer for `url`; a link that failed stays, to be corrected
@@ -112,7 +123,7 @@ export class Intake {
   // Takes the files or the link of a drop or a paste
   take(data, event) {
     const text = (data.getData('text/uri-list') || data.getData('text/plain')).trim();
-    const isLink = this.visit.about.links && /^https?:\/\/\S+$/.test(text);
+    const isLink = this.visit.about.links && LINK.test(text);
     if (data.files.length) this.visit.addFiles(data.files);
     else if (isLink) this.visit.addLink(text);
     else return;

@@ -17,8 +17,8 @@ function jpeg(buffer) {
 export class Picture {
   constructor(visit, name, blob = null, url = null, kept = {}) {
     const { number = nextNumber(), batch = number, answer = null, thumbnail = null } = kept;
-    const { mistake = null, example = null } = kept;
-    Object.assign(this, { visit, name, blob, url, number, batch, answer, thumbnail, mistake, example });
+    const { mistake = null, example = null, said = null } = kept; // `said`: the category in the visitor's correction
+    Object.assign(this, { visit, name, blob, url, number, batch, answer, thumbnail, mistake, example, said });
     this.state = answer ? 'done' : mistake ? 'error' : 'waiting';
     this.isShowable = blob !== null && blob.size <= visit.about.max_mb * 1e6; // until the browser cannot show it
     this.addresses = new Map(); // blob -> its URL
@@ -97,6 +97,13 @@ export class Picture {
   address(blob) {
     if (!this.addresses.has(blob)) this.addresses.set(blob, URL.createObjectURL(blob));
     return this.addresses.get(blob);
+  }
+
+  async correct(category) {
+    const { answer, sha1 } = this.answer;
+    await this.ask('correct', { category, answer, sha1 });
+    this.said = category;
+    this.change('done');
   }
 
   forget() {

@@ -5,6 +5,7 @@ import { Filter } from './filter.js';
 import { Table } from './table.js';
 
 const MOST_CARDS = 40;
+const MORE_CARDS = 20;
 const VIEW_KEY = 'cc-view'; // in the browser's storage, which a private window may refuse
 
 function keptView() {
@@ -29,13 +30,14 @@ export class Results {
     this.count = element('span', { className: 'cc-quiet' });
     this.filter = new Filter(visit, () => this.draw());
     this.cards = element('div', { className: 'cc-cards' });
-    this.older = element('p', { className: 'cc-quiet', textContent: say('older') });
+    this.most = MOST_CARDS;
+    this.more = button('', () => this.showMore(), { 'data-do': 'more' });
     this.table = new Table(visit);
     this.toggles = ['cards', 'table'].map(view => button(say(view), () => this.choose(view), { 'data-view': view }));
     const kept = element('p', { className: 'cc-quiet cc-kept', textContent: say('kept_here') });
     const attributes = { 'aria-label': say('visit') };
     this.node = element('section', { className: 'cc-results', hidden: true, attributes },
-      this.toolbar(), this.filter.node, this.cards, this.older, this.table.node, kept);
+      this.toolbar(), this.filter.node, this.cards, this.more, this.table.node, kept);
   }
 
   toolbar() {
@@ -43,9 +45,10 @@ export class Results {
     const attributes = { role: 'group', 'aria-label': say('visit') };
     return element('div', { className: 'cc-bar' },
       element('h2', {}, say('visit'), ' ', this.count),
-      element('div', { className: 'cc-both', attributes }, this.toggles),
-      button(say('csv'), () => this.downloadCsv(), { 'data-do': 'csv' }),
-      button(say('clear'), () => this.visit.clear(), { 'data-do': 'clear' }));
+      element('div', { className: 'cc-tools' },
+        element('div', { className: 'cc-both', attributes }, this.toggles),
+        button(say('csv'), () => this.downloadCsv(), { 'data-do': 'csv' }),
+        button(say('clear'), () => this.visit.clear(), { 'data-do': 'clear' })));
   }
 
   downloadCsv() {
@@ -56,6 +59,21 @@ export class Results {
     this.filter.chosen = 'all';
     this.cards.prepend(...pictures.map(picture => picture.card.node));
     this.draw();
+  }
+
+  showMore() {
+    const shown = new Set(this.shownCards());
+    this.most += MORE_CARDS;
+    this.draw();
+    this.shownCards().find(node => !shown.has(node)).focus();
+  }
+
+  shownCards() {
+    return [...this.cards.children].filter(node => !node.hidden);
+  }
+
+  focus({ card, row }) {
+    (this.view === 'cards' ? card.node : row.name).focus({ preventScroll: true });
   }
 
   // Brings a picture into sight
@@ -74,8 +92,9 @@ export class Results {
     return next?.querySelector('.cc-remove');
   }
 
-  clear() {
-    this.cards.replaceChildren();
+  // Shows these pictures and no others
+  show(pictures) {
+    this.cards.replaceChildren(...pictures.map(({ card }) => card.node));
     this.draw();
   }
 
@@ -111,8 +130,10 @@ export class Results {
       const isShown = this.filter.matches(picture);
       if (isShown) matches++;
       picture.row.node.hidden = !isShown;
-      picture.card.node.hidden = !isShown || matches > MOST_CARDS;
+      picture.card.node.hidden = !isShown || matches > this.most;
     }
-    this.older.hidden = this.view !== 'cards' || matches <= MOST_CARDS;
+    const left = matches - this.most;
+    this.more.hidden = this.view !== 'cards' || left <= 0;
+    this.more.textContent = this.visit.say('show_more', { n: Math.min(left, MORE_CARDS) });
   }
 }

@@ -38,8 +38,10 @@ export class Store {
     const current = answers.filter(answer => answer.labels === this.labels);
     const answerOf = new Map(current.map(answer => [answer.number, answer]));
     for (const { number, blob } of files) this.sizes.set(number, blob?.size || 0);
-    files.sort((one, other) => other.batch - one.batch || one.number - other.number);
-    return files.map(file => ({ ...file, ...answerOf.get(file.number) }));
+    const kept = files.map(file => ({ ...file, ...answerOf.get(file.number) }));
+    const isFailed = ({ mistake }) => Number(Boolean(mistake));
+    return kept.sort((one, other) =>
+      other.batch - one.batch || isFailed(one) - isFailed(other) || one.number - other.number);
   }
 
   // A private window or a full disk never stops the visit
@@ -58,10 +60,16 @@ export class Store {
     return this.change(files => files.put({ number, batch, name, blob, url, example }));
   }
 
-  keepAnswer({ number, answer, thumbnail, mistake }) {
+  keepAnswer({ number, answer, thumbnail, mistake, said }) {
     if (!this.sizes.has(number)) return;
     const { labels } = this;
-    return this.change((_, answers) => answers.put({ number, labels, answer, thumbnail, mistake }));
+    return this.change((_, answers) => answers.put({ number, labels, answer, thumbnail, mistake, said }));
+  }
+
+  // A picture that was dropped, with its answer
+  restore(picture) {
+    this.keep(picture);
+    if (picture.answer || picture.mistake) this.keepAnswer(picture);
   }
 
   // The oldest pictures, when there is no room for all

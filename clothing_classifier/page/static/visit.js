@@ -19,6 +19,7 @@ export class Visit {
     this.queue = [];
     this.held = []; // stopped before they were answered
     this.finished = []; // of those that were last queued
+    this.removed = null; // how to undo the last removal, until the next action
     const isPhone = navigator.maxTouchPoints && matchMedia('(max-width:1000px)').matches;
     const attributes = { 'data-lm-suppress-shortcuts': 'true' };
     this.node = element('main', { className: isPhone ? 'cc cc-touch' : 'cc', attributes });
@@ -87,12 +88,14 @@ export class Visit {
     this.progress = element('progress', { max: 1, hidden: true, attributes: { 'aria-label': say('visit') } });
     this.stopButton = button(say('stop'), () => this.stop(), { 'data-do': 'stop' });
     this.goOnButton = button(say('go_on'), () => this.goOn(), { 'data-do': 'go-on' });
-    this.stopButton.hidden = this.goOnButton.hidden = true;
+    this.undoButton = button(say('undo'), () => this.undo(), { 'data-do': 'undo' });
+    this.stopButton.hidden = this.goOnButton.hidden = this.undoButton.hidden = true;
     this.lost = element('div', { className: 'cc-lost', hidden: true, attributes: { role: 'alert' } });
     this.intake = new Intake(this, this.intake?.url.value);
     this.results = new Results(this);
     this.foot = new Foot(this);
-    const now = element('div', { className: 'cc-now' }, this.status, this.progress, this.stopButton, this.goOnButton);
+    const buttons = [this.stopButton, this.goOnButton, this.undoButton];
+    const now = element('div', { className: 'cc-now' }, this.status, this.progress, buttons);
     return element('div', { className: 'cc-page' },
       languageSwitch(this),
       this.heading,
@@ -126,7 +129,7 @@ export class Visit {
     const url = parameter('url')?.trim();
     if (!url || !this.about.links || this.pictures.some(picture => picture.url === url)) return;
     this.intake.url.value = url;
-    this.addLink(url);
+    this.intake.askLink();
   }
 
   exampleName(category) {
@@ -139,10 +142,12 @@ export class Visit {
     const picture = new Picture(this, this.exampleName(category), file);
     picture.example = category;
     this.add([picture]);
+    this.results.focus(picture);
   }
 
   add(pictures) {
     if (!pictures.length) return;
+    this.forgetRemoved();
     this.show(pictures);
     this.results.reveal(pictures[0]);
     for (const picture of pictures) {
@@ -159,12 +164,14 @@ export class Visit {
     this.results.add(pictures);
   }
 
-  // After the first picture the results have most of the room, and the examples come after them
+  // After the first picture the results have most of the room; the examples and the foot come after them
   drawUse() {
     const { area, strip } = this.intake;
-    const isUsed = this.pictures.length > 0;
-    if (this.node.classList.toggle('cc-used', isUsed)) area.parentElement.append(strip);
+    const wasUsed = this.node.classList.contains('cc-used');
+    const isUsed = this.node.classList.toggle('cc-used', this.pictures.length > 0);
+    if (isUsed) area.parentElement.append(strip);
     else area.after(strip);
+    if (isUsed !== wasUsed) this.foot.node.parentElement.append(this.foot.node);
   }
 
   enlarge(picture, withHeatMap = false) {
@@ -174,7 +181,18 @@ export class Visit {
   // A picture has another state than before
   changed(picture) {
     if (['done', 'error'].includes(picture.state)) this.store.keepAnswer(picture);
+    if (picture.state === 'error') this.putLast(picture);
     this.results.draw();
+  }
+
+  // A picture that failed comes after the others that were added with it
+  putLast(picture) {
+    const others = this.pictures.filter(other => other !== picture);
+    const last = others.findLastIndex(({ batch }) => batch === picture.batch);
+    if (last < 0) return;
+    others[last].card.node.after(picture.card.node);
+    others.splice(last + 1, 0, picture);
+    this.pictures = others;
   }
 
   async work() {
@@ -230,23 +248,28 @@ export class Visit {
 
   showStatus(text, busy = false) {
     this.status.textContent = text;
+    this.undoButton.hidden = busy || !this.removed;
     this.status.className = busy ? 'cc-status cc-busy' : 'cc-status';
     if (busy) return;
     this.progress.hidden = true;
     this.stopButton.hidden = true;
     this.goOnButton.hidden = !this.held.length;
+    // The heading of the results counts them too: this is for screen readers, unless a button belongs to it
+    this.status.classList.toggle('cc-hidden', this.goOnButton.hidden && this.undoButton.hidden);
   }
 
   showOutcome() {
     const [answered, failed] = ['done', 'error'].map(state => this.finished.filter(o => o.state === state).length);
     const sentences = [];
-    if (failed) sentences.push(`${this.say('answered_failed', { answered, failed })}.`);
+    if (this.removed) sentences.push(this.say(this.removed.key, this.removed.values));
+    else if (failed) sentences.push(`${this.say('answered_failed', { answered, failed })}.`);
     else if (answered) sentences.push(this.say.count('looked', answered));
     if (this.held.length) sentences.push(this.say.count('held', this.held.length));
     this.showStatus(sentences.join(' '));
   }
 
   stop() {
+    this.forgetRemoved();
     const waiting = this.queue.splice(0);
     this.held.push(...[this.current, ...waiting].filter(Boolean));
     for (const picture of waiting) picture.change('stopped');
@@ -254,6 +277,7 @@ export class Visit {
   }
 
   goOn() {
+    this.forgetRemoved();
     const pictures = this.held.splice(0);
     for (const picture of pictures) picture.change('waiting');
     this.queue.push(...pictures);
@@ -262,7 +286,7 @@ export class Visit {
 
   remove(picture) {
     const isOther = other => other !== picture;
-    this.forget([picture]);
+    this.rememberRemoved('removed', [picture], { name: picture.name });
     this.pictures = this.pictures.filter(isOther);
     this.held = this.held.filter(isOther);
     this.finished = this.finished.filter(isOther);
@@ -273,17 +297,37 @@ export class Visit {
 
   clear() {
     this.stop();
-    this.forget(this.pictures);
+    this.rememberRemoved('cleared', this.pictures);
     this.pictures = [];
     this.held = [];
     this.finished = [];
     this.store.clear();
-    this.results.clear();
+    this.results.show([]);
     this.afterRemoval(this.intake);
   }
 
-  forget(pictures) {
-    for (const picture of pictures) picture.forget();
+  // `key` of the text that says what was done to `pictures`
+  rememberRemoved(key, pictures, values = {}) {
+    this.forgetRemoved();
+    const { pictures: before, held, finished } = this;
+    this.removed = { key, values, pictures, state: { pictures: before, held, finished } };
+  }
+
+  forgetRemoved() {
+    for (const picture of this.removed?.pictures ?? []) picture.forget();
+    this.removed = null;
+  }
+
+  undo() {
+    const { pictures, state } = this.removed;
+    this.removed = null;
+    Object.assign(this, state);
+    for (const picture of pictures) {
+      this.rebuildPicture(picture); // the language may be another one
+      this.store.restore(picture);
+    }
+    this.results.show(this.pictures);
+    this.afterRemoval({ focus: () => this.results.focus(pictures[0]) });
   }
 
   afterRemoval(next) {
