@@ -27,6 +27,9 @@ ALSO = option('CSV with further labels to learn at once, matched by the file nam
 ALSO_COLUMNS = option('columns of --also: file name, then the labels', default='image', metavar='NAMES',
     rich_help_panel='Advanced')
 RUN = option('folder of the training; else the newest in [train] runs', '--run', '-r', metavar='PATH')
+RESUME = option('go on with a training that was killed or stopped, as it began', '--resume', default=False)
+RESUME_RUN = option('folder of the training that --resume goes on with; else the newest', '--run', '-r', metavar='PATH',
+    rich_help_panel='Advanced')
 REPLACE = option('replace the export that is there', '--replace', default=False)
 
 
@@ -127,13 +130,25 @@ def _save_body(learn, arch, file):
 def _end_if_stopped(learn):
     "Ctrl-C during a training keeps its best epoch, and ends the command after that"
     if not learn.graceful_stop.stopped: return
-    say(f"{learn.path}: holds the best epoch before Ctrl-C; clothing-classifier report measures and exports it")
+    say(f"{learn.path}: holds the best epoch before Ctrl-C; clothing-classifier report measures and exports it, "
+        "clothing-classifier train --resume goes on")
     raise typer.Exit(130)
 
 
-@command('train: weights arch size batch_size frozen_epochs unfrozen_epochs seed', 'data: path',
+def _folder(settings, resume, folder, apart_from):
+    "The folder of a training: of one that goes on, or a new one; None: one that `train` makes"
+    if resume: return training_module('training.checkpoint').unfinished(settings, folder).path
+    if folder: raise SettingsError("--run names the training that --resume goes on with; add --resume")
+    if not apart_from: return None
+    run = training_module('training.runs').Run.new(settings)
+    run.add_metrics(apart_from=[Path(o).name for o in apart_from])
+    return run.path
+
+
+@command('train: weights arch size batch_size frozen_epochs unfrozen_epochs', 'data: path',
     advanced=['train', 'data'], example='--unfrozen-epochs 10', rich_help_panel=TRAINING)
 def train(settings,
+    resume:bool=RESUME, run:Path=RESUME_RUN,
     apart_from:list[str]=APART_FROM,
     also:Path=ALSO, also_columns:str=ALSO_COLUMNS,
     body:Path=BODY,
@@ -142,9 +157,9 @@ def train(settings,
     "Fine-tune a network on the pictures."
     runs, module, columns = training_module('training.runs'), training_module('train'), _names(also_columns)
     pics = _train_on(settings, apart_from, also, columns)
-    with progress(): learn = module.train(settings, pics=pics, also=columns[1:])
+    folder = _folder(settings, resume, run, apart_from)
+    with progress(): learn = module.train(settings, folder, pics, columns[1:])
     run = runs.Run.of(learn)
-    if apart_from: run.add_metrics(apart_from=[Path(o).name for o in apart_from])
     if body: _save_body(learn, settings.train.arch, body)
     show(dict(run=str(run.path), **run.metrics), as_json)
     _end_if_stopped(learn)
