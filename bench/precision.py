@@ -1,4 +1,4 @@
-"""Claim: where the processor computes in bfloat16, `precision = auto` trains several times faster than fp32.
+"""Claim: where the processor computes in bfloat16, `precision = auto` measures it and trains several times faster.
 
     python bench/precision.py
 
@@ -43,7 +43,7 @@ def main():
         for k in kinds: got[k].append(images_per_second(*k))
     base = statistics.median(got[False, False])
     helps = bf16_helps(torch.device('cpu'))
-    print(f'{torch.get_num_threads()} threads, batch {BATCH}, {SIZE} px; bfloat16 in hardware: {helps}')
+    print(f'{torch.get_num_threads()} threads, batch {BATCH}, {SIZE} px; auto takes bfloat16: {helps}')
     print('precision  channels_last  images/s  ratio')
     for k in kinds:
         m = statistics.median(got[k])

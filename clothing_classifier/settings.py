@@ -111,7 +111,7 @@ class Train(Section):
     early_stop:int = setting(0, 'epochs without improvement that end a stage, 0 for never', ge=0)
     plateau:int = setting(0, 'epochs without improvement that divide the rate by ten; 0 for one-cycle', ge=0)
     track:Literal['no','tensorboard','wandb'] = setting('no', 'experiment tracker: no, tensorboard or wandb')
-    precision:Literal['auto','bf16','fp32'] = setting('auto', 'auto, bf16 or fp32')
+    precision:Literal['auto','bf16','fp32'] = setting('auto', 'bf16, fp32, or auto: the faster, measured once')
     channels_last:Literal['auto','yes','no'] = setting('auto', 'memory format of tensors: auto, yes or no')
     threads:int = setting(0, 'threads of the training process, 0 for one a core', ge=0)
     resize_ahead:bool = setting(True, 'decode and resize every picture once, into resized/')

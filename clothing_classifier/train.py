@@ -6,7 +6,7 @@
 __all__ = ['learner', 'fine_tune', 'larger_pictures', 'train']
 
 # %% ../nbs/03_train.ipynb #e6f799c9
-import platform, time
+import platform
 from pathlib import Path
 
 import numpy as np, pandas as pd, torch, torchvision
@@ -14,8 +14,9 @@ from fastai.vision.all import *
 
 from .dataset import dataloaders, pictures
 from .settings import Settings, load_settings
-from .training.callbacks import callbacks, shows_bars
+from .training.callbacks import EpochLines, callbacks, shows_bars
 from .training.charts import plot_history
+from .training.checkpoint import Checkpoint, planned
 from .training.cross_validation import fold_scores, k_fold
 from .training.features import thread_count
 from .training.network import Mirrored
@@ -52,8 +53,8 @@ def learner(
         opt_func=adamw, wd=t.weight_decay, **aim)
     learn.model[0].load_state_dict(body.state_dict())
     if t.mirror: learn.model = Mirrored(*learn.model)
-    learn.add_cbs([*callbacks(settings, dls.device), *trackers(learn, settings)])
-    if not shows_bars(): learn.remove_cb(ProgressCallback)
+    learn.add_cbs([*callbacks(settings, dls.device), *trackers(learn, settings), Checkpoint()])
+    if not shows_bars(): learn.remove_cb(ProgressCallback).add_cb(EpochLines(settings))
     learn.freeze()
     return learn
 
@@ -63,18 +64,18 @@ def fine_tune(
     settings:Settings # settings with epochs, rates and their limits in `[train]`
 )->dict: # the rates that were used
     "Train the head, then every layer; end with the weights of the best epoch"
-    t, rates = settings.train, {}
-    fit = learn.fit if t.plateau else learn.fit_one_cycle
+    t, rates = settings.train, learn.checkpoint.rates
+    fit = partial(learn.checkpoint.fit, learn.fit if t.plateau else learn.fit_one_cycle)
 
     def found(suggest): return learn.lr_find(num_it=t.finder_steps, suggest_funcs=suggest, show_plot=False)[0]
 
-    rates['frozen'] = rate = t.frozen_rate or accepted_rate(found(descent), settings)
-    fit(t.frozen_epochs, rate)
+    rates['frozen'] = rate = t.frozen_rate or rates.get('frozen') or accepted_rate(found(descent), settings)
+    fit('frozen', t.frozen_epochs, rate)
     if learn.graceful_stop.stopped or not t.unfrozen_epochs: return rates
 
     learn.unfreeze()
-    rates['unfrozen'] = rate = t.unfrozen_rate or accepted_rate(found(edge), settings)
-    fit(t.unfrozen_epochs, slice(rate/t.rate_spread, rate))
+    rates['unfrozen'] = rate = t.unfrozen_rate or rates.get('unfrozen') or accepted_rate(found(edge), settings)
+    fit('unfrozen', t.unfrozen_epochs, slice(rate/t.rate_spread, rate))
     return rates
 
 # %% ../nbs/03_train.ipynb #1325f7c3
@@ -87,7 +88,7 @@ def larger_pictures(
     "Train every layer on larger pictures; the best of these epochs is kept"
     t, learn.dls = settings.train, dls
     learn.keep_best.forget()
-    learn.fit_one_cycle(t.final_epochs, slice(rate/2/t.rate_spread, rate/2))
+    learn.checkpoint.fit(learn.fit_one_cycle, 'final', t.final_epochs, slice(rate/2/t.rate_spread, rate/2))
 
 # %% ../nbs/03_train.ipynb #8a9caba7
 def _record(run, learn, settings, rates, minutes, df):
@@ -102,24 +103,28 @@ def _record(run, learn, settings, rates, minutes, df):
 # %% ../nbs/03_train.ipynb #4c854977
 def train(
     settings:Settings|None=None, # None: the nearest `settings.ini`
-    run:str|Path|None=None, # folder of the run; None: a new one
+    run:str|Path|None=None, # folder of the run; an unfinished one goes on; None: a new one
     pics:pd.DataFrame|None=None, # pictures and their splits; None: those on disk
     also:list=() # columns of `pics` with further labels to learn
 )->Learner: # with the weights of the best epoch; its `path` is the run
     "From pictures on disk to a fine-tuned learner, kept in its run. Raises `DataError` and `TrainError`"
     settings = settings or load_settings()
-    t, df = settings.train, pictures(settings) if pics is None else pics
+    df = pictures(settings) if pics is None else pics
     run = Run(run) if run else Run.new(settings)
-    if t.folds:
+    torch.set_num_threads(thread_count(settings.train.threads))
+    plan = planned(run, settings, df, also)
+    settings, df, t = plan.settings, plan.pictures, plan.settings.train
+    if t.folds and 'folds' not in run.metrics:
         answers = k_fold(settings, df, lambda s, pics, folder: train(s, folder, pics), run.path)
         run.add_metrics(folds=fold_scores(answers))
-    start = time.time()
-    torch.set_num_threads(thread_count(t.threads))
     set_seed(t.seed, reproducible=True)
-    learn = learner(dataloaders(df, settings, also=also), settings, run.path)
+    learn = learner(dataloaders(df, settings, also=plan.also), settings, run.path)
+    learn.checkpoint.start()
     rates = fine_tune(learn, settings)
     if t.final_epochs and 'unfrozen' in rates and not learn.graceful_stop.stopped:
-        larger_pictures(learn, dataloaders(df, settings, size=t.final_size), settings, rates['unfrozen'])
+        larger = dataloaders(df, settings, size=t.final_size, also=plan.also)
+        larger_pictures(learn, larger, settings, rates['unfrozen'])
     finish_tracking(settings)
-    _record(run, learn, settings, rates, (time.time()-start)/60, df)
+    _record(run, learn, settings, rates, learn.checkpoint.minutes, df)
+    learn.checkpoint.end()
     return learn

@@ -89,6 +89,7 @@ WRITERS = {
     'cleaning.journal': 'moves of pictures',
     'dataset': 'small copies of pictures', 'training.features': 'stored features',
     'training.runs': 'runs', 'training.callbacks': 'checkpoints and charts of a run',
+    'training.checkpoint': 'what a training needs to go on',
     'training.cross_validation': 'a run for each fold', 'training.learner_file': 'learners',
     'training.onnx_export': 'networks', 'training.network_outputs': 'networks', 'training.weights': 'bodies',
     'training.model_card': 'the model card', 'export': 'the export',

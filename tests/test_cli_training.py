@@ -89,6 +89,21 @@ def test_ctrl_c_keeps_the_best_epoch_and_ends_with_130(cmd, collected, place):
     assert 'Traceback' not in err and list(runs.glob('*/learner.pkl')) and not (place / f'{cmd}.onnx').exists()
 
 
+@pytest.mark.slow
+def test_a_killed_training_goes_on(collected, say, place):
+    "With the epochs that it began with, also those that an option had named"
+    runs = place / 'killed'
+    p = command('train', '--runs', runs, '--unfrozen-epochs', '4', cwd=place, stderr=subprocess.DEVNULL)
+    def epochs(): return sum(o.read_text().count('\n') - 1 for o in runs.glob('*/history.csv'))
+    wait_until(lambda: epochs() >= 2 or p.poll() is not None, 240)
+    p.kill()
+    assert p.wait() == -signal.SIGKILL
+    o = say('train', '--resume', '--runs', runs)
+    history = (runs / os.path.basename(o['run']) / 'history.csv').read_text().splitlines()
+    assert [line.split(',')[0] for line in history] == ['epoch', '0', '0', '1', '2', '3']
+    assert not list(runs.glob('*/began.pkl'))
+
+
 def test_train_for_a_body(collected, say, place):
     "A body that has not seen the test pictures of other settings; what it trained on and what is held back add up"
     from clothing_classifier.settings import load_settings

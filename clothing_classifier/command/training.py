@@ -29,6 +29,9 @@ ALSO = option('CSV with further labels to learn at once, matched by the file nam
 ALSO_COLUMNS = option('columns of --also: file name, then the labels', default='image', metavar='NAMES',
     rich_help_panel='Advanced')
 RUN = option('folder of the training; else the newest in [train] runs', '--run', '-r', metavar='PATH')
+RESUME = option('go on with a training that was killed or stopped, as it began', '--resume', default=False)
+RESUME_RUN = option('folder of the training that --resume goes on with; else the newest', '--run', '-r', metavar='PATH',
+    rich_help_panel='Advanced')
 REPLACE = option('replace the export that is there', '--replace', default=False)
 
 
@@ -135,13 +138,26 @@ def _save_body(learn, arch, file):
 def _end_if_stopped(learn):
     "Ctrl-C during a training keeps its best epoch, and ends the command after that"
     if not learn.graceful_stop.stopped: return
-    say(f"{learn.path}: holds the best epoch before Ctrl-C; clothing-classifier report measures and exports it")
+    say(f"{learn.path}: holds the best epoch before Ctrl-C; clothing-classifier report measures and exports it, "
+        "clothing-classifier train --resume goes on")
     raise typer.Exit(130)
 
 
-@command('train: weights arch size batch_size frozen_epochs unfrozen_epochs seed', 'data: path',
+def _folder(settings, resume, folder, **marks):
+    "The folder of a training: of one that goes on, or a new one; None: one that `train` makes"
+    if resume: return training_module('training.checkpoint').unfinished(settings, folder).path
+    if folder: raise SettingsError("--run names the training that --resume goes on with; add --resume")
+    marks = {name: values for name,values in marks.items() if values}
+    if not marks: return None
+    run = training_module('training.runs').Run.new(settings)
+    run.add_metrics(**marks) # at once, since a kill must not lose them
+    return run.path
+
+
+@command('train: weights arch size batch_size frozen_epochs unfrozen_epochs', 'data: path',
     advanced=['train', 'data'], example='--unfrozen-epochs 10', rich_help_panel=TRAINING)
 def train(settings,
+    resume:bool=RESUME, run:Path=RESUME_RUN,
     apart_from:list[str]=APART_FROM,
     also:Path=ALSO, also_columns:str=ALSO_COLUMNS,
     body:Path=BODY,
@@ -151,10 +167,10 @@ def train(settings,
     runs, module, columns = training_module('training.runs'), training_module('train'), _names(also_columns)
     if columns[1:] and not also: raise SettingsError("--also-columns describes a CSV: add --also FILE")
     pics = _train_on(settings, apart_from, also, columns)
-    with progress(): learn = module.train(settings, pics=pics, also=columns[1:])
+    others = [Path(o).name for o in apart_from]
+    folder = _folder(settings, resume, run, apart_from=others, also=columns[1:])
+    with progress(): learn = module.train(settings, folder, pics, columns[1:])
     run = runs.Run.of(learn)
-    if apart_from: run.add_metrics(apart_from=[Path(o).name for o in apart_from])
-    if also: run.add_metrics(also=columns[1:])
     if body: _save_body(learn, settings.train.arch, body)
     show(dict(run=str(run.path), **run.metrics), as_json)
     _end_if_stopped(learn)

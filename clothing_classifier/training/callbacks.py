@@ -1,7 +1,9 @@
 """Callbacks of a training"""
+import functools
 import signal
 import sys
 import threading
+import time
 
 import matplotlib.pyplot as plt
 import torch
@@ -15,9 +17,11 @@ from fastai.vision.all import (
     EarlyStoppingCallback,
     MixedPrecision,
     MixUp,
+    ProgressCallback,
     ReduceLROnPlateau,
     TrackerCallback,
     nn,
+    noop,
 )
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -38,14 +42,46 @@ def is_frozen(learn)->bool: return learn.opt.frozen_idx > 0
 def in_finder(learn)->bool: return hasattr(learn, 'lr_finder')
 
 
+def _layer(width): return nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
+
+
+def step_seconds(
+    rounds:int=3 # steps in each precision, after one that does not count
+)->tuple: # seconds in fp32, seconds in bfloat16
+    "The fastest step of two layers forward and backward on the CPU, in each precision"
+    with torch.random.fork_rng(devices=[]): net = nn.Sequential(*_layer(64), *_layer(64))
+    x = torch.linspace(-1, 1, 8*64*20*20).view(8, 64, 20, 20)
+    net, x = net.to(memory_format=torch.channels_last), x.contiguous(memory_format=torch.channels_last)
+
+    def seconds(half):
+        start = time.perf_counter()
+        with torch.autocast('cpu', dtype=torch.bfloat16, enabled=half): y = net(x)
+        y.float().mean().backward()
+        return time.perf_counter()-start
+
+    _, *counted = [(seconds(False), seconds(True)) for _ in range(rounds+1)]
+    return tuple(map(min, zip(*counted, strict=True)))
+
+
+@functools.cache
 def bf16_helps(
     device:torch.device # CPU or GPU
 )->bool:
-    "Does the device compute in bfloat16?"
+    "Is the device faster in bfloat16? A GPU says so; on a CPU it is measured, once a process"
     if device.type == 'cuda': return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type != 'cpu' or not torch.ops.mkldnn._is_mkldnn_bf16_supported(): return False
-    has = [getattr(torch.cpu, f'_is_{o}_supported', bool)() for o in ('amx_tile','avx512_bf16')]
-    return any(has)
+    if device.type != 'cpu': return False
+    fp32, bf16 = step_seconds()
+    return bf16 < fp32
+
+
+def precision(
+    settings:Settings, # settings with `[train] precision`
+    device:torch.device # where the training runs
+)->str: # bf16 or fp32
+    "The precision of a training; `auto` takes the faster one"
+    wanted = settings.train.precision
+    if wanted != 'auto': return wanted
+    return 'bf16' if bf16_helps(device) else 'fp32'
 
 
 class StartsAnew:
@@ -107,6 +143,52 @@ class History(TrainingOnly, Callback):
 
     def _write(self, values):
         with (self.path/'history.csv').open('a') as f: f.write(','.join(map(str, values)) + '\n')
+
+
+def in_words(
+    seconds:float # a duration
+)->str:
+    "A duration in a few characters"
+    if seconds < 100: return f'{seconds:.0f} s'
+    if seconds < 6000: return f'{seconds/60:.0f} min'
+    return f'{seconds/3600:.1f} h'
+
+
+class EpochLines(Callback):
+    "Print a line an epoch, with the time left: for logs, where no bars are drawn"
+    order = ProgressCallback.order
+    def __init__(self,
+        settings:Settings, # settings with the epochs of each stage
+        clock=time.time # seconds now, as the recorder's clock tells them
+    ):
+        t = settings.train
+        self.epochs = dict(frozen=t.frozen_epochs, unfrozen=t.unfrozen_epochs, final=t.final_epochs)
+        self.clock = clock
+
+    def before_fit(self):
+        self.old_logger = self.learn.logger
+        if self.old_logger is not noop: self.learn.logger = self._print
+
+    def after_fit(self): self.learn.logger = self.old_logger
+
+    def _print(self, log):
+        if len(log) == len(self.recorder.metric_names): print(self.line(log), flush=True) # others were skipped
+
+    def line(self,
+        log # values of an epoch in the order of the recorder's names
+    )->str:
+        "Stage, epoch, accuracy, and the time left if all epochs take as long as this one"
+        accuracy, stage = log[self.recorder.metric_names.index('accuracy')], self.checkpoint.stage
+        seconds = (self.clock()-self.recorder.start_epoch)*(self.n_epoch-self.epoch-1)
+        left = f'{in_words(seconds)} left{self._then(stage)}'
+        return f"{stage or 'training'}, epoch {self.epoch+1} of {self.n_epoch}: accuracy {100*accuracy:.1f} %, {left}"
+
+    def _then(self, stage):
+        "The stages ahead; how long their epochs take is not known yet"
+        names = list(self.epochs)
+        ahead = names[names.index(stage)+1:] if stage else []
+        coming = [f'{self.epochs[name]} {name}' for name in ahead if self.epochs[name]]
+        return f", then {' and '.join(coming)} epochs" if coming else ''
 
 
 class FinderCurve(Callback):
@@ -248,11 +330,10 @@ def callbacks(
 )->list:
     "The callbacks of a training. Raises `TrainError`"
     t = settings.train
-    half = t.precision == 'bf16' or (t.precision == 'auto' and bf16_helps(device))
     cached = t.cache_features and t.balance != 'sampling'
     wanted = [
         GracefulStop(), History(), FinderCurve(), KeepBest(),
-        BFloat16() if half else None,
+        BFloat16() if precision(settings, device) == 'bf16' else None,
         ChannelsLast() if t.channels_last != 'no' else None,
         CachedBody() if cached else None,
         AverageWeights(t.average) if t.average else None,

@@ -6,6 +6,7 @@ import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
 from ..settings import Settings
+from .checkpoint import is_unfinished
 from .runs import Run
 from .weights import TrainError
 
@@ -14,6 +15,12 @@ def _answers(learn, paths):
     "The category that a learner gives each picture"
     logits = learn.get_preds(dl=learn.dls.test_dl(list(paths), num_workers=0))[0]
     return [learn.dls.vocab[int(i)] for i in logits.argmax(1)]
+
+
+def _trained(folder):
+    "The learner of a fold that had ended before its run was killed, else None"
+    run = Run(folder)
+    return run.load() if run.learner_file.exists() and not is_unfinished(run) else None
 
 
 def k_fold(
@@ -33,8 +40,8 @@ def k_fold(
         split = np.where(df.index.isin(held), 'valid', 'train')
         folder = run/f'fold_{i}'
         folder.mkdir(exist_ok=True)
-        learn = train(settings.changed(train_folds=0), df.assign(split=split), folder)
-        if learn.graceful_stop.stopped: raise KeyboardInterrupt
+        learn = _trained(folder) or train(settings.changed(train_folds=0), df.assign(split=split), folder)
+        if hasattr(learn, 'graceful_stop') and learn.graceful_stop.stopped: raise KeyboardInterrupt
         rows = df.loc[held, ['path','category']]
         answers.append(rows.assign(answer=_answers(learn, rows.path), fold=i))
     return pd.concat(answers, ignore_index=True)
