@@ -10,6 +10,7 @@ from conftest import ROOT, small_settings
 from drawings import draw_picture
 
 from clothing_classifier.collect import import_folder
+from clothing_classifier.command.training import print_figures
 from clothing_classifier.dataset import pictures
 from clothing_classifier.evaluate import evaluate_elsewhere
 from clothing_classifier.settings import load_settings
@@ -18,6 +19,8 @@ from clothing_classifier.training.elsewhere import SMALL, elsewhere_table, left_
 from clothing_classifier.training.model_card import model_card
 from clothing_classifier.training.runs import Run
 from clothing_classifier.training.weights import TrainError
+
+SHIPPED = Run(sorted(ROOT.glob('runs/*/metrics.json'))[-1].parent)
 
 
 def table(**sources):
@@ -107,11 +110,16 @@ def test_the_table_ends_with_all(by_heads):
     assert ((rows.low <= rows.right) & (rows.right <= rows.high)).all()
 
 
+def test_the_command_prints_it(by_heads, capsys):
+    print_figures(SHIPPED.metrics | dict(elsewhere=by_heads))
+    out = capsys.readouterr().out
+    assert 'Each source left out of training, head:' in out and out.split().count('street') == 1
+
+
 def test_the_card_begins_with_it(by_heads):
-    shipped = Run(sorted(ROOT.glob('runs/*/metrics.json'))[-1].parent)
-    metrics = shipped.metrics | dict(elsewhere=by_heads, conditions=dict(unchanged=by_heads['all']))
+    metrics = SHIPPED.metrics | dict(elsewhere=by_heads, conditions=dict(unchanged=by_heads['all']))
     class Measured(Run): metrics = property(lambda self: metrics)
-    card = model_card(Measured(shipped.path))
+    card = model_card(Measured(SHIPPED.path))
     heads = [line for line in card.splitlines() if line.startswith('## ')]
     assert heads[:3] == ['## Sources left out of training', '## Accuracy', '## Other conditions']
     assert '| street | ' in card and 'a linear head on frozen features' in card

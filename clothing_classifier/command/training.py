@@ -242,6 +242,7 @@ def evaluate(settings, run:Path=RUN,
     as_json:bool=as_json
 ):
     "Measure a training on pictures that it has not seen."
+    if fine_tune and not elsewhere: raise SettingsError("--fine-tune: trains without a source; add --elsewhere")
     run = _chosen_run(settings, run)
     learn = run.load()
     with progress():

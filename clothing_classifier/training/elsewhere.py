@@ -93,16 +93,15 @@ class TunedElsewhere:
         self.run.forget_history() # of a training that was stopped
         learn = self.train(self.settings.changed(train_folds=0), self.run.path, self.df)
         if learn.graceful_stop.stopped: raise KeyboardInterrupt
-        self.run.add_metrics(left_out=self._sources)
+        self.run.add_metrics(left_out=self._sources())
         return learn
 
-    @property
     def _sources(self): return sorted(self.df.source[self.df.split == 'test'].unique())
 
     def _other_pictures(self):
         "SHA-1 of the manifest's pictures from the sources that are left out"
-        rows = Manifest(self.settings.data.path/'manifest.csv').rows()
-        return [row.sha1 for row in rows if source_of(row.url) in self._sources]
+        rows, sources = Manifest(self.settings.data.path/'manifest.csv').rows(), self._sources()
+        return [row.sha1 for row in rows if source_of(row.url) in sources]
 
     @cached_property
     def learn(self):
@@ -152,7 +151,7 @@ def with_fine_tuning(
     train, # function of settings, a run's folder and pictures that returns a learner
     picture=None # function from an open picture to the type that the learner takes; None: no other conditions
 )->dict: # plain numbers and texts
-    "Leave each source out of a fine-tuning; can be stopped and continued"
+    "Leave each source out of a fine-tuning; can be stopped and continued. Delete `elsewhere/` to measure anew"
     answers, changed = {}, {}
     for source,df in tqdm(tables.items(), desc='sources'):
         tuned = TunedElsewhere(df, settings, run.part(_folder(source)), train)

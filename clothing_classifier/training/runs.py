@@ -110,7 +110,7 @@ class Run:
         "A table that was made before, else made now and kept as CSV"
         file = self.path/f'{name}.csv'
         if not file.exists(): write_atomically(file, make().to_csv(index=False).encode())
-        return pd.read_csv(file)
+        return pd.read_csv(file, keep_default_na=False)
 
     def save_chart(self,
         name:str, # file name without its ending
