@@ -201,7 +201,7 @@ def _print_categories(categories):
 
 
 def _print_elsewhere(found):
-    print(f"\nEach source left out of training, {found['how']}:")
+    print(f"\nEach source left out of training once ({found['how']}):")
     print(training_module('training.elsewhere').elsewhere_table(found).to_string())
     if 'conditions' in found: _print_conditions('Pictures of sources left out, changed', found['conditions'])
 

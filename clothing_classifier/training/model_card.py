@@ -18,10 +18,12 @@ def markdown_table(df:pd.DataFrame)->str:
     return '\n'.join('| ' + ' | '.join(map(str, row)) + ' |' for row in rows)
 
 
-def _accuracy_row(name, found):
+def _accuracy_columns(found):
     low, high = map(percent, found['interval'])
-    return {'': name, 'pictures': found['pictures'], 'accuracy': percent(found['accuracy']),
-        '95 % interval': f'{low} to {high}'}
+    return {'pictures': found['pictures'], 'accuracy': percent(found['accuracy']), '95 % interval': f'{low} to {high}'}
+
+
+def _accuracy_row(name, found): return {'': name} | _accuracy_columns(found)
 
 
 def accuracy_table(metrics:dict)->str:
@@ -31,7 +33,7 @@ def accuracy_table(metrics:dict)->str:
     return markdown_table(pd.DataFrame(rows))
 
 
-def elsewhere_sentence(metrics:dict)->str:
+def left_out_sentence(metrics:dict)->str:
     "How many pictures of sources left out of training are right, and how that was measured"
     found, how = metrics['elsewhere']['all'], metrics['elsewhere']['how']
     low, high = map(percent, found['interval'])
@@ -41,20 +43,20 @@ def elsewhere_sentence(metrics:dict)->str:
         'Expect that of pictures from elsewhere: the test split below shares its sources with the training.')
 
 
-def elsewhere_table(metrics:dict)->str:
+def left_out_table(metrics:dict)->str:
     "Accuracy, calibration and share known of each source left out of training"
     rows = []
     for source,found in metrics['elsewhere']['sources'].items():
-        row = {'source left out': source} | {k: v for k,v in _accuracy_row('', found).items() if k}
+        row = {'source left out': source} | _accuracy_columns(found)
         rows.append(row | {'calibration error': f"{found['ece']:.3f}", 'stay known': percent(found['known'])})
     return markdown_table(pd.DataFrame(rows))
 
 
-def condition_table(figures:dict)->str:
+def changed_table(figures:dict)->str:
     "Accuracy and share known under each condition"
     rows = []
     for name,found in figures.items():
-        row = {'condition': name} | {k: v for k,v in _accuracy_row('', found).items() if k}
+        row = {'condition': name} | _accuracy_columns(found)
         rows.append(row | {'stay known': percent(found['known'])})
     return markdown_table(pd.DataFrame(rows))
 
@@ -117,7 +119,7 @@ def recipe(train:Train)->str:
 
 def _elsewhere(metrics):
     if 'elsewhere' not in metrics: return []
-    return ['## Sources left out of training', elsewhere_sentence(metrics), elsewhere_table(metrics)]
+    return ['## Sources left out of training', left_out_sentence(metrics), left_out_table(metrics)]
 
 
 def _conditions(metrics):
@@ -125,7 +127,7 @@ def _conditions(metrics):
     tables = {'Test pictures, changed as a phone might have taken them:': metrics.get('conditions'),
         'Pictures of sources left out of training, changed in the same way:':
             metrics.get('elsewhere', {}).get('conditions')}
-    measured = {intro: condition_table(figures) for intro,figures in tables.items() if figures}
+    measured = {intro: changed_table(figures) for intro,figures in tables.items() if figures}
     return ['## Other conditions', *(part for pair in measured.items() for part in pair)] if measured else []
 
 
