@@ -113,4 +113,5 @@ def condition_table(
     "Accuracy under each condition at a glance"
     rows = {name: [conditions[name].__doc__, o['pictures'], o['accuracy'], *o['interval'], o['known']]
         for name,o in figures.items()}
-    return pd.DataFrame(rows, index=['what','pictures','right','low','high','known']).T
+    table = pd.DataFrame(rows, index=['what','pictures','right','low','high','known']).T
+    return table.astype(dict.fromkeys(['right','low','high','known'], float) | dict(pictures=int)).round(3)
