@@ -9,7 +9,6 @@ __all__ = ['pictures', 'Picture', 'OpenPicture', 'Square', 'resized', 'Labels', 
 import io, os
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pandas as pd
 from fastai.vision.all import *
@@ -21,11 +20,9 @@ from .predict import square
 from .settings import Settings, load_settings
 from .training.camera import OutOfFocus, WarmLight
 from .training.several_labels import Column, check_settings, label_block
-from .training.splits import DataError, given_splits, group_splits
+from .training.splits import DataError, given_splits, group_splits, source_of
 
 # %% ../nbs/02_dataset.ipynb #f30c8b11
-def _source(url): return urlsplit(url).hostname or url.split('/')[0]
-
 def _kept(settings):
     "A row for each picture in images/ that the manifest knows, oldest first"
     images = settings.data.path/'images'
@@ -34,7 +31,7 @@ def _kept(settings):
     df = pd.DataFrame([vars(r) for r in rows], columns=['sha1','phash','url','query','width','height'])
     df = df.drop_duplicates('sha1', ignore_index=True)
     path = df.sha1.map(paths)
-    df = df.assign(path=path, category=path.map(lambda p: p.parent.name), source=df.url.map(_source))
+    df = df.assign(path=path, category=path.map(lambda p: p.parent.name), source=df.url.map(source_of))
     return df.astype(dict(width=int, height=int))
 
 # %% ../nbs/02_dataset.ipynb #fd89d51c

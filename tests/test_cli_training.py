@@ -135,6 +135,18 @@ def test_evaluate_prints_a_table(trained, run):
     assert [o.split()[0] for o in rows] == ['jeans', 'socks']
 
 
+def test_evaluate_further(trained, run):
+    "Conditions are measured; all drawings are from one folder, so that none can be left out"
+    code, out, err = run('evaluate', '--run', trained['run'], '--conditions', '--elsewhere')
+    assert code == 0 and 'Test pictures, changed:' in out and 'turned by 20°' in out
+    assert 'no source of pictures can be left out' in err and 'Each source' not in out
+
+
+def test_fine_tune_alone_means_nothing(trained, run):
+    code, out, err = run('evaluate', '--run', trained['run'], '--fine-tune')
+    assert (code, out) == (2, '') and 'add --elsewhere' in err
+
+
 def test_clean_says_why(trained, run, place):
     code, out, _ = run('clean')
     assert code == 0

@@ -32,6 +32,12 @@ RUN = option('folder of the training; else the newest in [train] runs', '--run',
 RESUME = option('go on with a training that was killed or stopped, as it began', '--resume', default=False)
 RESUME_RUN = option('folder of the training that --resume goes on with; else the newest', '--run', '-r', metavar='PATH',
     rich_help_panel='Advanced')
+ELSEWHERE = option('also leave each source of pictures out of training, and measure on it', '--elsewhere',
+    default=False)
+FINE_TUNE = option('with --elsewhere: fine-tune a network for each source, not a head on frozen features alone; a '
+    'measurement that was stopped continues', '--fine-tune', default=False)
+CONDITIONS = option('also measure pictures changed as a phone might have taken them: smaller, turned, dim, blurred',
+    '--conditions', default=False)
 REPLACE = option('replace the export that is there', '--replace', default=False)
 
 
@@ -201,12 +207,14 @@ def _percent(share): return f'{100*share:.1f} %'
 def print_figures(
     figures:dict # from `evaluate`, or the metrics of a run
 ):
-    "Accuracy with its interval, figures of each category, and how other things are answered"
+    "Accuracy with its interval, figures of each category, of sources left out, and how other things are answered"
     _print_accuracy(figures['test'])
     print()
     _print_categories(figures['test']['categories'])
     for kind,other in figures.get('unknown', {}).items():
         print(f"\n{kind}: {_percent(other['unknown'])} of {other['pictures']} are answered with unknown")
+    if 'elsewhere' in figures: _print_elsewhere(figures['elsewhere'])
+    if 'conditions' in figures: _print_conditions('Test pictures, changed', figures['conditions'])
 
 
 def _print_accuracy(test):
@@ -219,6 +227,18 @@ def _print_categories(categories):
     import pandas as pd
     table = pd.DataFrame(categories).T.reindex(columns=['precision','recall','f1','pictures'])
     print(table.astype(dict(pictures=int)).to_string())
+
+
+def _print_elsewhere(found):
+    print(f"\nEach source left out of training once ({found['how']}):")
+    print(training_module('training.elsewhere').elsewhere_table(found).to_string())
+    if 'conditions' in found: _print_conditions('Pictures of sources left out, changed', found['conditions'])
+
+
+def _print_conditions(what, figures):
+    table = training_module('training.conditions').condition_table(figures)
+    print(f"\n{what}:")
+    print(table.drop(columns='what').to_string())
 
 
 def _is_terminal(): return sys.stdin.isatty()
@@ -234,11 +254,29 @@ def _check_replace(settings, replace):
         raise SettingsError(f"{names}: not replaced; name other files in [export] of {settings.file}")
 
 
-@command('data: path', advanced=['export', 'unknown', 'data'], rich_help_panel=TRAINING)
-def evaluate(settings, run:Path=RUN, as_json:bool=as_json):
+def _measured_further(learn, settings, run, elsewhere, fine_tune, conditions):
+    "What `evaluate` measures only if it is asked to"
+    module, figures = training_module('evaluate'), {}
+    if conditions: figures['conditions'] = module.evaluate_conditions(learn, run.as_trained(settings), run.path)
+    if not elsewhere: return figures
+    found = module.evaluate_elsewhere(run.recipe(settings), run.path, fine_tune, conditions)
+    if not found: say('no source of pictures can be left out: nearly all are from one; collect from another')
+    return figures | dict(elsewhere=found) if found else figures
+
+
+@command('data: path', advanced=['export', 'unknown', 'data', 'train: weights'], example='--elsewhere --conditions',
+    rich_help_panel=TRAINING)
+def evaluate(settings, run:Path=RUN,
+    elsewhere:bool=ELSEWHERE, fine_tune:bool=FINE_TUNE, conditions:bool=CONDITIONS,
+    as_json:bool=as_json
+):
     "Measure a training on pictures that it has not seen."
+    if fine_tune and not elsewhere: raise SettingsError("--fine-tune: trains without a source; add --elsewhere")
     run = _chosen_run(settings, run)
-    with progress(): figures = training_module('evaluate').evaluate(run.load(), run.as_trained(settings), run.path)
+    learn = run.load()
+    with progress():
+        figures = training_module('evaluate').evaluate(learn, run.as_trained(settings), run.path)
+        figures |= _measured_further(learn, settings, run, elsewhere, fine_tune, conditions)
     if as_json: show_json(figures)
     else: print_figures(figures)
 

@@ -55,6 +55,15 @@ class LearnerAnswers:
         "Accuracy, calibration, and share known; see `metrics.scores`"
         return scores(self.labels, self.logits, y, serving['temperature'], self.known(serving))
 
+    def table(self,
+        df:pd.DataFrame, # the same pictures, from `pictures`
+        serving:dict # temperature and thresholds
+    )->pd.DataFrame: # sha1, category, answer, confidence, known
+        "A row a picture: what is right, and what is answered how surely"
+        answer, confidence = np.array(self.labels)[self.numbers], self.probabilities(serving['temperature']).max(1)
+        rows = df[['sha1','category']].reset_index(drop=True)
+        return rows.assign(answer=answer, confidence=confidence.round(4), known=self.known(serving))
+
 
 def numbers_of(
     learn, # fastai learner
@@ -90,10 +99,12 @@ def calibrate(
 def learn_known_score(
     learn, # fastai learner
     df:pd.DataFrame, # result of `pictures`
-    settings:Settings # the project
+    settings:Settings, # the project
+    apart=() # SHA-1 of pictures of something else that it must not see
 )->KnownScore|None: # None without pictures of something else
     "A score that tells the training pictures from those in `[unknown] pictures`. Raises `DataError`"
     folders, other = settings.unknown, other_pictures(settings.unknown.pictures)
+    other = other[~other.path.map(lambda o: o.stem).isin(set(apart))]
     if other.empty or not has_head(learn.model): return None
     if folders.held.is_relative_to(folders.pictures):
         raise DataError(f"[unknown] held: {folders.held} lies inside {folders.pictures}, so the report would ask for "

@@ -197,3 +197,18 @@ def plot_learning_curve(
     ax.set(xscale='log', xlabel='training pictures a category', ylabel='validation accuracy')
     ax.set_xticks(table.pictures, table.pictures)
     return ax
+
+
+def plot_shares(
+    figures:dict, # name -> accuracy and interval, first at the top
+    ax=None # matplotlib axes
+):
+    "A bar of accuracy with its interval for each name"
+    ax = _axes(ax, (7, .4*len(figures)+1))
+    table = pd.DataFrame([{'accuracy': o['accuracy'], 'low': o['interval'][0], 'high': o['interval'][1]}
+        for o in figures.values()])
+    errors = [table.accuracy-table.low, table.high-table.accuracy]
+    ax.barh(list(figures), table.accuracy, xerr=np.maximum(errors, 0), color=BLUE, ecolor=GREY, capsize=3)
+    ax.set(xlim=(0, 1), xlabel='accuracy, 95 % interval')
+    ax.invert_yaxis()
+    return ax

@@ -40,7 +40,15 @@ def calibration_error(
     bins:int=15 # number of bins of equal width
 )->float: # 0 to 1
     "Expected calibration error: mean distance of confidence and accuracy over bins of confidence"
-    confidence, right = probs.max(1), probs.argmax(1) == y
+    return confidence_error(probs.max(1), probs.argmax(1) == y, bins)
+
+
+def confidence_error(
+    confidence:np.ndarray, # (n,), largest probabilities
+    right:np.ndarray, # bool (n,): the answer is right
+    bins:int=15 # number of bins of equal width
+)->float: # 0 to 1
+    "Expected calibration error of answers whose other probabilities are not at hand"
     bin_of, error = np.ceil(confidence*bins), 0.
     for b in range(1, bins+1):
         here = bin_of == b
@@ -136,6 +144,15 @@ def by_source(
         found[name] = dict(pictures=len(hits), accuracy=round(float(hits.mean()), 4),
             interval=wilson_interval(hits.sum(), len(hits)))
     return found
+
+
+def answer_scores(
+    answers:pd.DataFrame # table from `LearnerAnswers.table`
+)->dict: # pictures, accuracy, interval, ece, known (share)
+    "What is said of the answers to some pictures"
+    right, n = (answers.category == answers.answer).to_numpy(), len(answers)
+    return dict(pictures=n, accuracy=_share(right.sum(), n), interval=wilson_interval(right.sum(), n),
+        ece=round(confidence_error(answers.confidence.to_numpy(), right), 4), known=_share(answers.known.sum(), n))
 
 
 def score_table(

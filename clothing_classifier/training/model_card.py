@@ -18,16 +18,46 @@ def markdown_table(df:pd.DataFrame)->str:
     return '\n'.join('| ' + ' | '.join(map(str, row)) + ' |' for row in rows)
 
 
-def _accuracy_row(name, found):
+def _accuracy_columns(found):
     low, high = map(percent, found['interval'])
-    return {'': name, 'pictures': found['pictures'], 'accuracy': percent(found['accuracy']),
-        '95 % interval': f'{low} to {high}'}
+    return {'pictures': found['pictures'], 'accuracy': percent(found['accuracy']), '95 % interval': f'{low} to {high}'}
+
+
+def _accuracy_row(name, found): return {'': name} | _accuracy_columns(found)
 
 
 def accuracy_table(metrics:dict)->str:
     "Accuracy of the test split, and of each source of pictures in it"
     rows = [_accuracy_row('test split', metrics['test'])]
     rows += [_accuracy_row(f'of it: {source}', found) for source,found in metrics.get('sources', {}).items()]
+    return markdown_table(pd.DataFrame(rows))
+
+
+def left_out_sentence(metrics:dict)->str:
+    "How many pictures of sources left out of training are right, and how that was measured"
+    found, how = metrics['elsewhere']['all'], metrics['elsewhere']['how']
+    low, high = map(percent, found['interval'])
+    learned = 'a linear head on frozen features learned from' if how == 'head' else 'a network was fine-tuned on'
+    right = f"**{percent(found['accuracy'])}** of {found['pictures']} pictures are right"
+    return (f'{right} (95 % interval {low} to {high}), each source left out once while {learned} the others. '
+        'Expect that of pictures from elsewhere: the test split below shares its sources with the training.')
+
+
+def left_out_table(metrics:dict)->str:
+    "Accuracy, calibration and share known of each source left out of training"
+    rows = []
+    for source,found in metrics['elsewhere']['sources'].items():
+        row = {'source left out': source} | _accuracy_columns(found)
+        rows.append(row | {'calibration error': f"{found['ece']:.3f}", 'stay known': percent(found['known'])})
+    return markdown_table(pd.DataFrame(rows))
+
+
+def changed_table(figures:dict)->str:
+    "Accuracy and share known under each condition"
+    rows = []
+    for name,found in figures.items():
+        row = {'condition': name} | _accuracy_columns(found)
+        rows.append(row | {'stay known': percent(found['known'])})
     return markdown_table(pd.DataFrame(rows))
 
 
@@ -87,6 +117,20 @@ def recipe(train:Train)->str:
         f'weight decay {train.weight_decay:g}, seed {train.seed}. The epoch with the best validation accuracy is kept.')
 
 
+def _elsewhere(metrics):
+    if 'elsewhere' not in metrics: return []
+    return ['## Sources left out of training', left_out_sentence(metrics), left_out_table(metrics)]
+
+
+def _conditions(metrics):
+    "Pictures of the test split, and of sources left out, as a phone might have taken them"
+    tables = {'Test pictures, changed as a phone might have taken them:': metrics.get('conditions'),
+        'Pictures of sources left out of training, changed in the same way:':
+            metrics.get('elsewhere', {}).get('conditions')}
+    measured = {intro: changed_table(figures) for intro,figures in tables.items() if figures}
+    return ['## Other conditions', *(part for pair in measured.items() for part in pair)] if measured else []
+
+
 def _accuracy(metrics):
     after, before = metrics['test']['ece'], metrics['test']['ece_raw']
     error = f'Expected calibration error {after:.3f}, before temperature scaling {before:.3f}.'
@@ -117,7 +161,8 @@ def model_card(
     head = [f"# Model card: {', '.join(metrics['labels'])}",
         f"From the run `{run.path.name}`; learner `sha256:{metrics['export']['learner_sha256'][:16]}…`."]
     networks = ['## Networks', network_table(metrics)]
-    parts = [*head, *_accuracy(metrics), *_unknown(metrics), *networks, *_recipe(metrics, run.settings.train), words]
+    measured = [*_elsewhere(metrics), *_accuracy(metrics), *_conditions(metrics), *_unknown(metrics)]
+    parts = [*head, *measured, *networks, *_recipe(metrics, run.settings.train), words]
     return '\n\n'.join(part.strip() for part in parts if part.strip()) + '\n'
 
 

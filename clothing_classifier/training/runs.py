@@ -19,6 +19,14 @@ class Run:
         path:str|Path # an existing folder
     ): self.path = Path(path)
 
+    def part(self,
+        name:str # like `fold_0`
+    )->'Run':
+        "A run inside this one, in a folder that is made if it is missing"
+        folder = self.path/name
+        folder.mkdir(parents=True, exist_ok=True)
+        return Run(folder)
+
     def __repr__(self): return f'Run({self.path.name})'
 
     @classmethod
@@ -68,6 +76,11 @@ class Run:
         return settings.changed(train_arch=its.arch, train_size=its.size, train_resize=its.resize,
             train_final_epochs=its.final_epochs, train_final_size=its.final_size)
 
+    def recipe(self, settings:Settings)->Settings:
+        "Settings with all of this training's `[train]` but what depends on the machine or the project"
+        own = {key: getattr(settings.train, key) for key in ('weights','runs','threads','workers','track')}
+        return settings.model_copy(update=dict(train=self.settings.train.model_copy(update=own | dict(folds=0))))
+
     @property
     def learner_file(self)->Path: return self.path/'learner.pkl'
 
@@ -76,6 +89,8 @@ class Run:
         "The content of metrics.json, empty before there is any"
         file = self.path/'metrics.json'
         return json.loads(file.read_text(encoding='utf-8')) if file.exists() else {}
+
+    def forget_history(self): (self.path/'history.csv').unlink(missing_ok=True)
 
     def add_metrics(self,
         **values # plain numbers, texts, lists and dicts
@@ -87,6 +102,15 @@ class Run:
         df = pd.read_csv(self.path/'history.csv')
         df = df[df.epoch != 'epoch']
         return df.astype(dict(train_loss=float, valid_loss=float, accuracy=float)).reset_index(drop=True)
+
+    def kept_table(self,
+        name:str, # file name without its ending
+        make # function without arguments that returns the table
+    )->pd.DataFrame:
+        "A table that was made before, else made now and kept as CSV"
+        file = self.path/f'{name}.csv'
+        if not file.exists(): write_atomically(file, make().to_csv(index=False).encode())
+        return pd.read_csv(file, keep_default_na=False)
 
     def save_chart(self,
         name:str, # file name without its ending

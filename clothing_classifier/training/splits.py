@@ -1,10 +1,18 @@
 """Splits that never change, and splits that come from elsewhere"""
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
 
 from ..files import is_near_duplicate, phash_array
+
+
+def source_of(
+    url:str # as in the manifest: an address, or a path that begins with the name of a folder or table
+)->str:
+    "Where a picture came from"
+    return urlsplit(url).hostname or url.split('/')[0]
 
 
 class DataError(ValueError):
