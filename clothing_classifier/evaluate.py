@@ -14,7 +14,8 @@ from fastai.vision.all import *
 from .dataset import Picture, pictures
 from .settings import Settings, load_settings
 from .train import train
-from .training.answers import answers_of, calibrate, learn_known_score, numbers_of, unknown_kinds
+from .training.answers import answers_of, calibrate, kinds_left_out, known_examples
+from .training.answers import learn_known_score, numbers_of, unknown_kinds
 from .training.charts import plot_confusion, plot_reliability, plot_shares
 from .training.conditions import answers_under_conditions, condition_scores, some
 from .training.elsewhere import left_out, with_fine_tuning, with_heads
@@ -36,7 +37,8 @@ def evaluate(
     if test.empty: raise DataError("no picture is in the test split; collect more pictures, or raise test_percent")
     y_valid, y_test = numbers_of(learn, valid), numbers_of(learn, test)
 
-    learn.known = learn_known_score(learn, df, settings)
+    examples = known_examples(learn, df, settings)
+    learn.known = learn_known_score(examples, settings.train.seed)
     of_valid, of_test = answers_of(learn, valid.path), answers_of(learn, test.path)
     serving = calibrate(of_valid, y_valid, settings.export.keep_known_percent)
     metrics = dict(valid=of_valid.scores(y_valid, serving), test=of_test.scores(y_test, serving))
@@ -44,6 +46,7 @@ def evaluate(
     pairs = confused(of_test.labels, of_test.logits, y_test, test.path)
     metrics['confused'] = pairs.drop(columns='paths').head(5).to_dict('records')
     metrics['unknown'] = unknown_kinds(learn, of_test, serving, settings)
+    metrics['unseen_kinds'] = kinds_left_out(learn, examples, valid, settings)
     metrics['sources'] = by_source(of_test.numbers == y_test, test.source.to_numpy())
     run.save_chart('confusion', plot_confusion(of_test.labels, metrics['test']['confusion']))
     run.save_chart('reliability', plot_reliability(of_test.reliability(y_test, serving['temperature']))[0])

@@ -14,7 +14,7 @@ from clothing_classifier.evaluate import evaluate, evaluate_folder
 from clothing_classifier.export import export
 from clothing_classifier.predict import Classifier, preprocess
 from clothing_classifier.train import train
-from clothing_classifier.training.answers import learn_known_score
+from clothing_classifier.training.answers import known_examples
 from clothing_classifier.training.learner_classifier import LearnerClassifier
 from clothing_classifier.training.onnx_export import serving_metadata
 from clothing_classifier.training.runs import Run
@@ -97,7 +97,7 @@ def test_without_such_pictures_the_largest_probability_decides(trained):
 def test_what_is_learned_is_not_what_is_asked(made):
     settings, learn, _ = made
     nested = settings.changed(unknown_held=settings.unknown.pictures/'shirt')
-    with pytest.raises(DataError, match='lies inside'): learn_known_score(learn, None, nested)
+    with pytest.raises(DataError, match='lies inside'): known_examples(learn, None, nested)
 
 
 def test_the_score_tells_clusters_apart():

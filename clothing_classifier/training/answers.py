@@ -5,13 +5,14 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ..collecting.manifest import Manifest
 from ..predict import softmax
 from ..settings import Settings
 from .features import logits_of, outputs_of
 from .metrics import fit_temperature, fit_threshold, reliability, scores
 from .network import has_head
 from .splits import DataError
-from .unknown import KnownScore, auroc, fit_known_score, other_pictures
+from .unknown import KnownScore, auroc, fit_known_score, other_pictures, unseen_kinds
 
 
 @dataclass(frozen=True)
@@ -96,14 +97,23 @@ def calibrate(
     return dict(temperature=temperature, thresholds=thresholds)
 
 
-def learn_known_score(
+@dataclass(frozen=True)
+class KnownExamples:
+    "What a score of *known* is learned from: pooled features of pictures"
+    f:np.ndarray # (n, features) of training pictures
+    y:np.ndarray # (n,), their categories as numbers
+    other:np.ndarray # (m, features) of pictures of something else
+    kinds:np.ndarray # (m,), what those show
+
+
+def known_examples(
     learn, # fastai learner
     df:pd.DataFrame, # result of `pictures`
     settings:Settings, # the project
     apart=() # SHA-1 of pictures of something else that it must not see
-)->KnownScore|None: # None without pictures of something else
-    "A score that tells the training pictures from those in `[unknown] pictures`. Raises `DataError`"
-    folders, other = settings.unknown, other_pictures(settings.unknown.pictures)
+)->KnownExamples|None: # None without pictures of something else
+    "Features of the training pictures, and of those in `[unknown] pictures`. Raises `DataError`"
+    folders, other = settings.unknown, other_pictures(settings.unknown.pictures, collected_kinds(settings))
     other = other[~other.path.map(lambda o: o.stem).isin(set(apart))]
     if other.empty or not has_head(learn.model): return None
     if folders.held.is_relative_to(folders.pictures):
@@ -111,7 +121,36 @@ def learn_known_score(
             "what was learned; put the two beside each other")
     train = df[df.split == 'train']
     f, of_other = outputs_of(learn, train.path)[1], outputs_of(learn, other.path)[1]
-    return fit_known_score(f, numbers_of(learn, train), of_other, seed=settings.train.seed)
+    return KnownExamples(f, numbers_of(learn, train), of_other, other.kind.to_numpy())
+
+
+def collected_kinds(settings:Settings)->dict:
+    "SHA-1 of a collected picture -> its label in the table that it came from, or its folder"
+    rows = Manifest(settings.data.path/'manifest.csv').rows()
+    return {row.sha1: row.query for row in rows if row.category == 'unknown' and row.query}
+
+
+def learn_known_score(
+    examples:KnownExamples|None, # result of `known_examples`
+    seed:int=42 # seed of the clustering
+)->KnownScore|None:
+    "A score that tells pictures of the categories from others; None without examples"
+    if examples is None: return None
+    return fit_known_score(examples.f, examples.y, examples.other, seed=seed)
+
+
+def kinds_left_out(
+    learn, # fastai learner
+    examples:KnownExamples|None, # result of `known_examples`
+    valid:pd.DataFrame, # validation pictures
+    settings:Settings # the project
+)->list: # kind, pictures, unknown (share); empty with fewer than two kinds
+    "How often a kind of picture is answered with *unknown* when the score has not learned from this kind"
+    if examples is None or len(set(examples.kinds)) < 2: return []
+    of_valid = outputs_of(learn, valid.path)[1]
+    table = unseen_kinds(examples.f, examples.y, of_valid, examples.other, examples.kinds,
+        settings.export.keep_known_percent, seed=settings.train.seed)
+    return table.round(4).to_dict('records')
 
 
 def unknown_kinds(

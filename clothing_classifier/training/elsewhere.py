@@ -8,7 +8,7 @@ from tqdm.auto import tqdm
 
 from ..collecting.store import Manifest
 from ..settings import Settings
-from .answers import LearnerAnswers, answers_of, calibrate, learn_known_score, numbers_of
+from .answers import LearnerAnswers, answers_of, calibrate, known_examples, learn_known_score, numbers_of
 from .baselines import linear
 from .conditions import answers_under_conditions, condition_scores, some
 from .features import features
@@ -90,7 +90,6 @@ class TunedElsewhere:
     def _trained(self):
         "The learner, from the run if it was trained to its end"
         if 'left_out' in self.run.metrics: return self.run.load()
-        self.run.forget_history() # of a training that was stopped
         learn = self.train(self.settings.changed(train_folds=0), self.run.path, self.df)
         if learn.graceful_stop.stopped: raise KeyboardInterrupt
         self.run.add_metrics(left_out=self._sources())
@@ -107,7 +106,8 @@ class TunedElsewhere:
     def learn(self):
         "The learner, with a score of *known* that has not seen the source either"
         learn = self._trained()
-        learn.known = learn_known_score(learn, self.df, self.settings, apart=self._other_pictures())
+        examples = known_examples(learn, self.df, self.settings, apart=self._other_pictures())
+        learn.known = learn_known_score(examples, self.settings.train.seed)
         return learn
 
     @cached_property

@@ -90,8 +90,6 @@ class Run:
         file = self.path/'metrics.json'
         return json.loads(file.read_text(encoding='utf-8')) if file.exists() else {}
 
-    def forget_history(self): (self.path/'history.csv').unlink(missing_ok=True)
-
     def add_metrics(self,
         **values # plain numbers, texts, lists and dicts
     ): write_atomically(self.path/'metrics.json', json.dumps(self.metrics | values, indent=1).encode())

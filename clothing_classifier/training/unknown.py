@@ -122,12 +122,17 @@ def _is_picture(path):
     return True
 
 
+def _kind(path, folder, known):
+    "What a picture of something else shows"
+    first, *rest = path.relative_to(folder).parts
+    return first if rest else known.get(path.stem, 'other')
+
+
 def other_pictures(
-    folder:str|Path # pictures of something else, in sub-folders or not
-)->pd.DataFrame: # path and kind (name of the first sub-folder)
+    folder:str|Path, # pictures of something else, in sub-folders or not
+    kinds:dict|None=None # name of a picture without its ending -> its kind, for those that lie in no sub-folder
+)->pd.DataFrame: # path and kind (name of the first sub-folder, or from `kinds`)
     "The pictures of something else in a folder; an empty table if there are none"
-    folder, rows = Path(folder), []
-    for path in sorted(filter(_is_picture, folder.rglob('*'))):
-        parts = path.relative_to(folder).parts
-        rows.append((path, parts[0] if len(parts) > 1 else 'other'))
+    folder = Path(folder)
+    rows = [(path, _kind(path, folder, kinds or {})) for path in sorted(filter(_is_picture, folder.rglob('*')))]
     return pd.DataFrame(rows, columns=['path','kind'])
