@@ -64,8 +64,8 @@ def test_every_setting_of_a_verb_is_an_option():
         for section in names.split(): assert {name_of(section, key) for key in sections[section].model_fields} <= here
 
 
-OWN = """--json --csv --images --columns --masks --out --resume --settings --debug --api --browser --folder --urls
-    --dropped --feedback --sheet --most --undo --page --apart-from --also --also-columns --body --run
+OWN = """--json --csv --images --columns --masks --unknown --elsewhere --fine-tune --conditions
+    --out --resume --settings --debug --api --browser --folder --urls --dropped --feedback --sheet --most --undo --page --apart-from --also --also-columns --body --run
     --replace""".split()
 
 

@@ -18,7 +18,8 @@ IMAGES = option('folder of the pictures that the CSV names', shown='images/ besi
 MASKS = option('folder with images/, masks/ and labels.csv (value, name): each labelled garment becomes a picture',
     metavar='PATH', rich_help_panel='Advanced')
 URLS = option('folder with a list of addresses for each category, urls_<category>.csv', metavar='PATH')
-UNKNOWN = option('folder of pictures that are none of the categories; a sub-folder is a kind', metavar='PATH')
+UNKNOWN = option('folder of pictures that are none of the categories; a sub-folder is a kind', metavar='PATH',
+    rich_help_panel='Advanced')
 SHEET = option('write a sheet of small pictures to this file', metavar='FILE')
 APART_FROM = option('settings whose test pictures are left out, and whose validation pictures validate here too',
     default=[], metavar='FILE', rich_help_panel='Advanced')
