@@ -65,8 +65,8 @@ def test_every_setting_of_a_verb_is_an_option():
 
 
 OWN = """--json --csv --images --columns --masks --unknown --elsewhere --fine-tune --conditions
-    --out --resume --settings --debug --api --browser --folder --urls --dropped --feedback --sheet --most --undo --page --apart-from --also --also-columns --body --run
-    --replace""".split()
+    --out --resume --settings --debug --api --browser --folder --urls --dropped
+    --feedback --sheet --most --undo --page --apart-from --also --also-columns --body --run --replace""".split()
 
 
 @pytest.mark.parametrize('verb', VERBS)
