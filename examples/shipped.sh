@@ -19,6 +19,7 @@ tables() { # of all sources
 }
 
 tables examples/shipped.ini
+app collect --settings examples/shipped.ini --csv examples/jeans.csv --images "$data/clothing-dataset/images"
 app collect --settings examples/shipped.ini --unknown "$data/out_of_scope/train"
 mkdir -p data/ten && cp "$data/clothing-dataset/splits.csv" data/ten/
 app collect --settings examples/ten.ini --csv data/ten/splits.csv --images "$data/clothing-dataset/images"

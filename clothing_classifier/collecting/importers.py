@@ -145,8 +145,8 @@ def labelled(
     rows = _read_table(file, columns)[columns].to_numpy().tolist()
     _check_rules(file, rules, sorted({row[1] for row in rows}), columns)
     listed = _listed_rows(file, rows, rules, settings)
-    paths = [_picture_file(images, name) for name,_,_ in listed]
-    found = [Found(category, f'{_name(file.parent)}/{os.path.relpath(path, images)}', query=label, path=path)
+    paths, source = [_picture_file(images, name) for name,_,_ in listed], _name(images.resolve().parent)
+    found = [Found(category, f'{source}/{os.path.relpath(path, images)}', query=label, path=path)
         for path,(_,label,category) in zip(paths, listed, strict=True) if path]
     if not found:
         raise CollectError(f"{images}: holds none of the {len(listed)} pictures that {file.name} names, "

@@ -87,6 +87,24 @@ def unknown_table(metrics:dict)->str:
     return markdown_table(pd.DataFrame(rows))
 
 
+def unseen_table(metrics:dict, at_least:int=30)->str:
+    "How often each kind of something else is answered with *unknown* when nothing of this kind was learned from"
+    kinds = [o for o in metrics.get('unseen_kinds', []) if o['pictures'] >= at_least]
+    rows = [{'kind left out': o['kind'], 'pictures': o['pictures'], 'answered with *unknown*': percent(o['unknown'])}
+        for o in kinds]
+    return markdown_table(pd.DataFrame(rows))
+
+
+def unseen_sentence(metrics:dict)->str:
+    "The share of all pictures of something else that are answered with *unknown* though their kind was left out"
+    kinds = metrics.get('unseen_kinds', [])
+    if not kinds: return ''
+    pictures = sum(o['pictures'] for o in kinds)
+    share = sum(o['pictures']*o['unknown'] for o in kinds)/pictures
+    return (f'The next stranger is of a kind that nobody trained on: with whole kinds left out of what *unknown* is '
+        f'learned from, {percent(share)} of their {pictures} pictures are answered with *unknown*.')
+
+
 def network_table(metrics:dict)->str:
     "Accuracy, size and time of each precision"
     export, rows = metrics['export'], []
@@ -139,7 +157,7 @@ def _accuracy(metrics):
 
 def _unknown(metrics):
     known = f"{percent(metrics['test']['known'])} of the test pictures stay known; the rest is answered with *unknown*."
-    return ['## Unknown', known, unknown_table(metrics)]
+    return ['## Unknown', known, unknown_table(metrics), unseen_sentence(metrics), unseen_table(metrics)]
 
 
 def _recipe(metrics, train):
