@@ -19,7 +19,7 @@ from clothing_classifier.training.learner_classifier import LearnerClassifier
 from clothing_classifier.training.onnx_export import serving_metadata
 from clothing_classifier.training.runs import Run
 from clothing_classifier.training.splits import DataError
-from clothing_classifier.training.unknown import auroc, fit_known_score, other_pictures
+from clothing_classifier.training.unknown import auroc, fit_known_score, other_pictures, unseen_kinds
 
 
 @pytest.fixture(scope='module', params=['no', 'yes'], ids=['plain', 'mirror'])
@@ -118,3 +118,24 @@ def test_other_pictures_are_found_with_their_kind(tmp_path):
     (tmp_path/'notes.txt').write_text('no picture either')
     with pytest.warns(UserWarning, match='broken.jpg is left out'): df = other_pictures(tmp_path)
     assert sorted(df.kind) == ['cats', 'cats', 'other'] and other_pictures(tmp_path/'nowhere').empty
+
+
+def test_kinds_that_were_left_out_are_reported():
+    "A kind is asked of a score that has learned from the other kinds alone; the table holds each picture once"
+    rng = np.random.default_rng(1)
+    centres = rng.normal(size=(6, 24))
+    def draw(n, centre): return centre + .2*rng.normal(size=(n, 24))
+    f, y = np.concatenate([draw(40, centres[c]) for c in (0, 1)]), np.repeat([0, 1], 40)
+    valid = np.concatenate([draw(20, centres[c]) for c in (0, 1)])
+    other, kinds = np.concatenate([draw(15, centres[c]) for c in (2, 3, 4, 5)]), np.repeat(list('abcd'), 15)
+    table = unseen_kinds(f, y, valid, other, kinds, keep_percent=95, folds=2)
+    assert sorted(table.kind) == list('abcd') and set(table.pictures) == {15} and table.unknown.mean() > .9
+    same = unseen_kinds(f, y, valid, valid, np.repeat(['a', 'b'], 20), keep_percent=95)
+    assert same.unknown.mean() < .5
+
+
+def test_a_collected_picture_has_the_kind_of_its_table(tmp_path):
+    (tmp_path/'unknown').mkdir()
+    draw_picture('dog', 0, 64).save(tmp_path/'unknown'/'abc.png')
+    assert list(other_pictures(tmp_path/'unknown', {'abc': 'Watches'}).kind) == ['Watches']
+    assert list(other_pictures(tmp_path/'unknown').kind) == ['other']

@@ -61,6 +61,11 @@ def _prototypes(f, y, n, seed):
     return unit(np.concatenate(centres))
 
 
+def _sample(n, most, seed):
+    "Which of `n` rows are taken, in order"
+    return np.sort(np.random.default_rng(seed).permutation(n)[:most])
+
+
 def fit_known_score(
     f:np.ndarray, # (n, features) of training pictures
     y:np.ndarray, # (n,), their categories as numbers
@@ -68,10 +73,12 @@ def fit_known_score(
     prototypes:int=40, # clusters of each category
     gamma:float=3., # parameter of the radial basis function
     C:float=10., # inverse regularization of the support vector machine
-    seed:int=42 # seed of the clustering
+    most:int=2000, # pictures of either side, at most; more make the export larger
+    seed:int=42 # seed of the sample and of the clustering
 )->KnownScore:
     "A score that is high for the categories and low for anything else"
-    f, other = unit(f), unit(other)
+    chosen, others = _sample(len(f), most, seed), _sample(len(other), most, seed)
+    f, y, other = unit(f[chosen]), y[chosen], unit(other[others])
     both, of_category = np.concatenate([f, other]), np.arange(len(f)+len(other)) < len(f)
     svm = SVC(C=C, gamma=gamma, class_weight='balanced').fit(both, of_category)
     score = KnownScore(_prototypes(f, y, prototypes, seed), svm.support_vectors_, svm.dual_coef_[0], gamma)
