@@ -46,6 +46,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                             'clothing_classifier/dataset.py'),
                                              'clothing_classifier.dataset.dataloaders': ( 'dataset.html#dataloaders',
                                                                                           'clothing_classifier/dataset.py'),
+                                             'clothing_classifier.dataset.other_batches': ( 'dataset.html#other_batches',
+                                                                                            'clothing_classifier/dataset.py'),
                                              'clothing_classifier.dataset.pictures': ( 'dataset.html#pictures',
                                                                                        'clothing_classifier/dataset.py'),
                                              'clothing_classifier.dataset.resized': ( 'dataset.html#resized',

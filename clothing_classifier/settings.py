@@ -103,6 +103,7 @@ class Train(Section):
     label_smoothing:float = setting(.1, 'share of the target moved from one-hot to uniform', ge=0, le=.99)
     mixup:float = setting(.2, 'parameter of the Beta distribution of mixup, 0 for none', ge=0)
     cutmix:float = setting(0, 'parameter of cutmix, 0 for none; one of the two', ge=0)
+    others:int = setting(8, 'pictures of something else beside each training batch, 0 for none', ge=0)
     balance:Literal['no','weights','sampling'] = setting('no', 'rare categories: no, weights or sampling')
     weight_decay:float = setting(.05, 'weight decay of AdamW', ge=0)
     average:float = setting(.99, 'decay of the moving average of the weights, 0 for none', ge=0, le=.99999)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np, pandas as pd, torch, torchvision
 from fastai.vision.all import *
 
-from .dataset import dataloaders, pictures
+from .dataset import dataloaders, other_batches, pictures
 from .settings import Settings, load_settings
 from .training.callbacks import EpochLines, callbacks, shows_bars
 from .training.charts import plot_history
@@ -20,6 +20,8 @@ from .training.checkpoint import Checkpoint, planned
 from .training.cross_validation import fold_scores, k_fold
 from .training.features import thread_count
 from .training.network import Mirrored
+from .training.others import with_others
+from .training.outliers import OutlierExposure
 from .training.rates import accepted_rate, descent, edge
 from .training.runs import Run
 from .training.several_labels import SeveralLabels, category_accuracy, label_sizes
@@ -39,7 +41,8 @@ def _loss(dls, settings):
 def learner(
     dls:DataLoaders, # data of the training, from `dataloaders`
     settings:Settings|None=None, # None: the nearest `settings.ini`
-    run:str|Path|None=None # folder of the run; None: a new one
+    run:str|Path|None=None, # folder of the run; None: a new one
+    others:pd.DataFrame|None=None # pictures of something else, which it shall be unsure of
 )->Learner: # frozen; its `path` is the run
     "A pretrained body with a new head. Raises `TrainError`"
     settings = settings or load_settings()
@@ -54,6 +57,8 @@ def learner(
     learn.model[0].load_state_dict(body.state_dict())
     if t.mirror: learn.model = Mirrored(*learn.model)
     learn.add_cbs([*callbacks(settings, dls.device), *trackers(learn, settings), Checkpoint()])
+    if others is not None and len(others) >= t.others > 0:
+        learn.add_cb(OutlierExposure(other_batches(others, settings, dls.device)))
     if not shows_bars(): learn.remove_cb(ProgressCallback).add_cb(EpochLines(settings))
     learn.freeze()
     return learn
@@ -109,7 +114,7 @@ def train(
 )->Learner: # with the weights of the best epoch; its `path` is the run
     "From pictures on disk to a fine-tuned learner, kept in its run. Raises `DataError` and `TrainError`"
     settings = settings or load_settings()
-    df = pictures(settings) if pics is None else pics
+    df = with_others(pictures(settings), settings) if pics is None else pics
     run = Run(run) if run else Run.new(settings)
     torch.set_num_threads(thread_count(settings.train.threads))
     plan = planned(run, settings, df, also)
@@ -118,7 +123,7 @@ def train(
         answers = k_fold(settings, df, lambda s, pics, folder: train(s, folder, pics), run.path)
         run.add_metrics(folds=fold_scores(answers))
     set_seed(t.seed, reproducible=True)
-    learn = learner(dataloaders(df, settings, also=plan.also), settings, run.path)
+    learn = learner(dataloaders(df, settings, also=plan.also), settings, run.path, df[df.split=='other'])
     learn.checkpoint.start()
     rates = fine_tune(learn, settings)
     if t.final_epochs and 'unfrozen' in rates and not learn.graceful_stop.stopped:

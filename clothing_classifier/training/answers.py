@@ -5,13 +5,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..collecting.manifest import Manifest
 from ..predict import softmax
 from ..settings import Settings
 from .features import logits_of, outputs_of
 from .metrics import fit_temperature, fit_threshold, reliability, scores
 from .network import has_head
-from .splits import DataError
+from .others import others_of
 from .unknown import KnownScore, auroc, fit_known_score, other_pictures, unseen_kinds
 
 
@@ -113,21 +112,11 @@ def known_examples(
     apart=() # SHA-1 of pictures of something else that it must not see
 )->KnownExamples|None: # None without pictures of something else
     "Features of the training pictures, and of those in `[unknown] pictures`. Raises `DataError`"
-    folders, other = settings.unknown, other_pictures(settings.unknown.pictures, collected_kinds(settings))
-    other = other[~other.path.map(lambda o: o.stem).isin(set(apart))]
+    other = others_of(settings, apart)
     if other.empty or not has_head(learn.model): return None
-    if folders.held.is_relative_to(folders.pictures):
-        raise DataError(f"[unknown] held: {folders.held} lies inside {folders.pictures}, so the report would ask for "
-            "what was learned; put the two beside each other")
     train = df[df.split == 'train']
     f, of_other = outputs_of(learn, train.path)[1], outputs_of(learn, other.path)[1]
     return KnownExamples(f, numbers_of(learn, train), of_other, other.kind.to_numpy())
-
-
-def collected_kinds(settings:Settings)->dict:
-    "SHA-1 of a collected picture -> its label in the table that it came from, or its folder"
-    rows = Manifest(settings.data.path/'manifest.csv').rows()
-    return {row.sha1: row.query for row in rows if row.category == 'unknown' and row.query}
 
 
 def learn_known_score(

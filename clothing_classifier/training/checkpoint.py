@@ -184,8 +184,9 @@ class Checkpoint(TrainingOnly, Callback):
         return [self.path/'history.csv', self.path/self.learn.model_dir/f'{self.keep_best.file}.pth']
 
     def _loaders(self):
-        "The loaders whose order is random: of pictures, then of their features where the body is cached"
-        cached = getattr(self.learn, 'cached_body', None)
-        if cached is None or cached.features is None: return [self.dls.train]
+        "The loaders whose order is random: of pictures, of others, then of features where the body is cached"
+        exposure, cached = (getattr(self.learn, o, None) for o in ('outlier_exposure','cached_body'))
+        others = [exposure.batches] if exposure else []
+        if cached is None or cached.features is None: return [self.dls.train, *others]
         pictures = self.dls if cached.pictures is None else cached.pictures
-        return [pictures.train, cached.features.train]
+        return [pictures.train, *others, cached.features.train]

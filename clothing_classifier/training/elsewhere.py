@@ -13,6 +13,7 @@ from .baselines import linear
 from .conditions import answers_under_conditions, condition_scores, some
 from .features import features
 from .metrics import answer_scores
+from .others import with_others
 from .runs import Run
 from .splits import source_of
 
@@ -90,7 +91,8 @@ class TunedElsewhere:
     def _trained(self):
         "The learner, from the run if it was trained to its end"
         if 'left_out' in self.run.metrics: return self.run.load()
-        learn = self.train(self.settings.changed(train_folds=0), self.run.path, self.df)
+        pics = with_others(self.df, self.settings, apart=self._other_pictures())
+        learn = self.train(self.settings.changed(train_folds=0), self.run.path, pics)
         if learn.graceful_stop.stopped: raise KeyboardInterrupt
         self.run.add_metrics(left_out=self._sources())
         return learn
