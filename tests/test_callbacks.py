@@ -93,3 +93,7 @@ def test_measuring_is_quick():
     start = time.thread_time()
     step_seconds()
     assert time.thread_time()-start < 2
+
+
+def test_the_precision_is_measured_also_where_features_are_computed():
+    with torch.inference_mode(): assert all(o > 0 for o in step_seconds(rounds=1))

@@ -45,6 +45,8 @@ def in_finder(learn)->bool: return hasattr(learn, 'lr_finder')
 def _layer(width): return nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
 
 
+@torch.inference_mode(False) # also where features are computed
+@torch.enable_grad()
 def step_seconds(
     rounds:int=3 # steps in each precision, after one that does not count
 )->tuple: # seconds in fp32, seconds in bfloat16
