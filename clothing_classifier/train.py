@@ -57,8 +57,8 @@ def learner(
     learn.model[0].load_state_dict(body.state_dict())
     if t.mirror: learn.model = Mirrored(*learn.model)
     learn.add_cbs([*callbacks(settings, dls.device), *trackers(learn, settings), Checkpoint()])
-    if others is not None and len(others) >= t.others > 0:
-        learn.add_cb(OutlierExposure(other_batches(others, settings, dls.device)))
+    shown = t.others and others is not None and len(others) >= t.others
+    if shown: learn.add_cb(OutlierExposure(other_batches(others, settings, dls.device)))
     if not shows_bars(): learn.remove_cb(ProgressCallback).add_cb(EpochLines(settings))
     learn.freeze()
     return learn
