@@ -58,8 +58,9 @@ def test_rates_that_were_given_are_in_the_recipe():
     assert 'rates 0.01 and 0 (0: by the learning-rate finder)' in recipe(train)
 
 
-def test_the_card_lies_beside_the_settings(run, tmp_path):
-    (tmp_path/'settings.ini').write_text('[categories]\na = a\nb = b\n')
-    (tmp_path/'model_card_words.md').write_text('## Limits\n\nMany.\n')
+def test_the_card_lies_beside_the_export(run, tmp_path):
+    (tmp_path/'settings.ini').write_text('[categories]\na = a\nb = b\n\n[export]\nlearner = out/export.pkl\n')
+    (tmp_path/'out').mkdir()
+    (tmp_path/'out'/'model_card_words.md').write_text('## Limits\n\nMany.\n')
     path = write_card(load_settings(tmp_path/'settings.ini'), run)
-    assert path == tmp_path/'MODEL_CARD.md' and path.read_text().endswith('## Limits\n\nMany.\n')
+    assert path == tmp_path/'out'/'MODEL_CARD.md' and path.read_text().endswith('## Limits\n\nMany.\n')

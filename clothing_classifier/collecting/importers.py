@@ -50,7 +50,7 @@ def folder(
 
 def others(
     src:str|Path, # folder of pictures that are none of the categories; a sub-folder is a kind
-    settings:Settings|None=None # not asked
+    settings:Settings|None=None # as for the other importers; nothing of it matters here
 )->Iterator[Found]:
     "Pictures of something else, from which the answer *unknown* is learned. Raises `CollectError`"
     src = Path(src).resolve()
@@ -145,7 +145,8 @@ def labelled(
     rows = _read_table(file, columns)[columns].to_numpy().tolist()
     _check_rules(file, rules, sorted({row[1] for row in rows}), columns)
     listed = _listed_rows(file, rows, rules, settings)
-    paths, source = [_picture_file(images, name) for name,_,_ in listed], _name(images.resolve().parent)
+    source = _name(images.resolve().parent)
+    paths = [_picture_file(images, name) for name,_,_ in listed]
     found = [Found(category, f'{source}/{os.path.relpath(path, images)}', query=label, path=path)
         for path,(_,label,category) in zip(paths, listed, strict=True) if path]
     if not found:

@@ -50,8 +50,12 @@ def _sources(settings, folder, csv, images=None, columns='image,label', urls=Non
     if not csv and (images or columns != 'image,label'):
         raise SettingsError("--images and --columns describe a CSV: add --csv FILE")
     table = partial(importers.labelled, images=images, columns=_names(columns))
-    given = (importers.folder, folder), (table, csv), (importers.url_lists, urls), (importers.masked, masks)
-    given += (importers.others, unknown),
+    given = [
+        (importers.folder, folder),
+        (table, csv),
+        (importers.url_lists, urls),
+        (importers.masked, masks),
+        (importers.others, unknown)]
     return [source(place, settings=settings) for source,place in given if place]
 
 
@@ -134,6 +138,7 @@ def _train_on(settings, others, also, columns):
     df = pictures(settings)
     if others: df = splits.apart(df, *(pictures(load_settings(o)) for o in others))
     if also: df = several.with_labels(df, also, columns)
+    else: df = training_module('training.others').with_others(df, settings)
     return df[df.split != ''].reset_index(drop=True)
 
 

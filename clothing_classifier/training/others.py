@@ -8,9 +8,9 @@ from .unknown import other_pictures
 
 
 def _collected_kinds(settings):
-    "SHA-1 of a collected picture -> its label in the table that it came from, or its folder"
+    "SHA-1 of a collected picture -> its label in the table that it came from, its folder, or `other`"
     rows = Manifest(settings.data.path/'manifest.csv').rows()
-    return {row.sha1: row.query for row in rows if row.category == 'unknown' and row.query}
+    return {row.sha1: row.query or 'other' for row in rows if row.category == 'unknown' and not row.rejected}
 
 
 def others_of(

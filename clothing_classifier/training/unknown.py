@@ -137,9 +137,10 @@ def _kind(path, folder, known):
 
 def other_pictures(
     folder:str|Path, # pictures of something else, in sub-folders or not
-    kinds:dict|None=None # name of a picture without its ending -> its kind, for those that lie in no sub-folder
+    kinds:dict|None=None # name of a collected picture without its ending -> its kind; these are not opened again
 )->pd.DataFrame: # path and kind (name of the first sub-folder, or from `kinds`)
     "The pictures of something else in a folder; an empty table if there are none"
-    folder = Path(folder)
-    rows = [(path, _kind(path, folder, kinds or {})) for path in sorted(filter(_is_picture, folder.rglob('*')))]
+    folder, kinds = Path(folder), kinds or {}
+    paths = [path for path in sorted(folder.rglob('*')) if path.stem in kinds or _is_picture(path)]
+    rows = [(path, _kind(path, folder, kinds)) for path in paths]
     return pd.DataFrame(rows, columns=['path','kind'])
