@@ -37,7 +37,20 @@ def _loss(dls, settings):
     weights = tensor(n.sum()/(dls.c*np.maximum(n, 1))).float()
     return LabelSmoothingCrossEntropy(t.label_smoothing, weight=weights.to(dls.device))
 
+
+def _aim(dls, settings):
+    "Outputs, loss and metric: of the category alone, or of several labels at once"
+    sizes = label_sizes(dls)
+    if len(sizes) == 1: return dict(n_out=dls.c, loss_func=_loss(dls, settings), metrics=accuracy)
+    loss = SeveralLabels(sizes, settings.train.label_smoothing)
+    return dict(n_out=sum(sizes), loss_func=loss, metrics=category_accuracy(sizes[0]))
+
 # %% ../nbs/03_train.ipynb #a8570e64
+def _exposure(others, dls, settings):
+    "The callback that shows pictures of something else"
+    return OutlierExposure(other_batches(others, settings, dls.device))
+
+
 def learner(
     dls:DataLoaders, # data of the training, from `dataloaders`
     settings:Settings|None=None, # None: the nearest `settings.ini`
@@ -46,19 +59,16 @@ def learner(
 )->Learner: # frozen; its `path` is the run
     "A pretrained body with a new head. Raises `TrainError`"
     settings = settings or load_settings()
-    t, sizes = settings.train, label_sizes(dls)
+    t = settings.train
     body = create_body(pretrained(t.arch, t.weights, settings.file.parent), pretrained=False)
     arch = torchvision.models.get_model_builder(t.arch)
     adamw, path = partial(OptimWrapper, opt=torch.optim.AdamW), run or Run.new(settings).path
-    several = dict(loss_func=SeveralLabels(sizes, t.label_smoothing), metrics=category_accuracy(sizes[0]))
-    aim = dict(loss_func=_loss(dls, settings), metrics=accuracy) if len(sizes) == 1 else several
-    learn = vision_learner(dls, arch, pretrained=False, normalize=False, train_bn=False, path=path, n_out=sum(sizes),
-        opt_func=adamw, wd=t.weight_decay, **aim)
+    learn = vision_learner(dls, arch, pretrained=False, normalize=False, train_bn=False, path=path, opt_func=adamw,
+        wd=t.weight_decay, **_aim(dls, settings))
     learn.model[0].load_state_dict(body.state_dict())
     if t.mirror: learn.model = Mirrored(*learn.model)
     learn.add_cbs([*callbacks(settings, dls.device), *trackers(learn, settings), Checkpoint()])
-    shown = t.others and others is not None and len(others) >= t.others
-    if shown: learn.add_cb(OutlierExposure(other_batches(others, settings, dls.device)))
+    if others is not None and len(others) >= t.others > 0: learn.add_cb(_exposure(others, dls, settings))
     if not shows_bars(): learn.remove_cb(ProgressCallback).add_cb(EpochLines(settings))
     learn.freeze()
     return learn
