@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from tiny import run_async, write_settings
 
 import clothing_classifier
 from clothing_classifier.images import open_image
+from clothing_classifier.page.inference import InferenceServer
+from clothing_classifier.serving import safe_fetch
 from clothing_classifier.serving.safe_fetch import Guard, LinkError, SafeFetcher, is_public, open_links
 from clothing_classifier.settings import load_settings
 
@@ -387,3 +390,30 @@ def test_only_safe_fetch_can_fetch(file):
     assert FETCHERS & set(imported(ast.parse(text))) <= ALLOWED.get(name, set())
     if name != 'serving/safe_fetch.py':
         assert not any(word in text for word in ASKING) and '.connect((' not in text
+
+
+@pytest.fixture
+def openings(monkeypatch):
+    "What was opened; an opening waits a little for a second one beside it, which would be one too many"
+    openings, both = [], threading.Barrier(2, timeout=.5)
+
+    def opening(open_it):
+        def opened(*args, **kwargs):
+            openings.append(open_it.__name__)
+            with suppress(threading.BrokenBarrierError): both.wait()
+            return open_it(*args, **kwargs)
+        return opened
+
+    for name in ('start_blocking_portal', 'open_links'):
+        monkeypatch.setattr(safe_fetch, name, opening(getattr(safe_fetch, name)))
+    return openings
+
+
+def test_two_threads_with_the_first_link_open_one_fetcher(openings, tmp_path):
+    "Its thread, and the fetcher of the page: so `at_once` counts the fetches of all visitors"
+    page = InferenceServer(load_settings(write_settings(tmp_path)))
+    with ThreadPoolExecutor(2) as pool:
+        fetchers = list(pool.map(lambda _: page.links, range(2)))
+        portals = list(pool.map(lambda fetcher: fetcher._portal, fetchers))
+    assert fetchers[0] is fetchers[1] and portals[0] is portals[1]
+    assert openings == ['open_links', 'start_blocking_portal']

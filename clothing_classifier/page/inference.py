@@ -4,8 +4,8 @@ import os
 import threading
 import traceback
 from contextlib import contextmanager, nullcontext
-from functools import cached_property
 
+from ..serving.opened_once import opened_once
 from ..settings import Settings
 from ..texts import VisitorError
 from .about import described, page_examples
@@ -15,12 +15,6 @@ THUMBNAIL_SIDE = 480 # pixels
 
 class Refusal(VisitorError):
     "A request that the settings do not allow"
-
-
-class opened_once(cached_property):
-    "A cached property that two threads do not open twice"
-    def __get__(self, server, owner=None):
-        with server.opening: return super().__get__(server, owner)
 
 
 class InferenceServer:

@@ -8,7 +8,7 @@ import asyncio
 import atexit
 import socket
 import sys
-from functools import cached_property
+import threading
 from ipaddress import ip_address, ip_network
 
 import anyio
@@ -17,6 +17,7 @@ from anyio.from_thread import start_blocking_portal
 
 from ..settings import Settings, load_settings
 from ..texts import VisitorError
+from .opened_once import opened_once
 
 sys.modules.setdefault('httpx._main', None) # the command of httpx, which would load 5 MB of other libraries
 import httpx  # noqa: E402, I001
@@ -126,8 +127,9 @@ class SafeFetcher:
     ):
         self.max_mb, self.deadline, self.at_once = max_mb, deadline, at_once
         self.redirects, self.guard, self.ports = redirects, guard or Guard(), ports
+        self.opening = threading.RLock()
 
-    @cached_property
+    @opened_once
     def _portal(self):
         "A thread with an event loop in which every fetch runs, so that `at_once` counts them all"
         self._slots = anyio.Semaphore(self.at_once)
